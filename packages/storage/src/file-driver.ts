@@ -1,0 +1,224 @@
+import fs from 'node:fs'
+import type { Driver } from './driver.js'
+import { mapIoError, StorageIoError } from './errors.js'
+
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants
+// Not on Windows. O_NONBLOCK: opening a FIFO must not hang; it means nothing to a regular file.
+const guard = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0)
+
+/** Most that one system call takes. */
+const callBytes = 2 ** 30
+
+type Callback = (error: NodeJS.ErrnoException | null, bytes: number) => void
+
+/**
+ * One sparse file with positional reads and writes, straight on the raw descriptor (a FileHandle costs twice as much).
+ * The descriptor is closed only after its last operation ended: a queued read on a number that was given out
+ * again would read another file.
+ */
+export class FileDriver implements Driver {
+  readonly fd: number
+  #path: string
+  /** Where the file ends, NaN where that is not certain. Nobody else writes to a file created here. */
+  #extent = Number.NaN
+  #inFlight = 0
+  #closing: Promise<void> | undefined
+  #lastEnded: (() => void) | undefined
+
+  private constructor(fd: number, path: string) {
+    this.fd = fd
+    this.#path = path
+  }
+
+  /** Creates a file that must not exist yet, for its owner alone (0600). Throws StorageIoError, NoSpaceError. */
+  static create(path: string, options: { readonly mode?: number | undefined } = {}): FileDriver {
+    const driver = FileDriver.openSync(path, O_CREAT | O_EXCL | O_RDWR, options.mode)
+    driver.#extent = 0
+    return driver
+  }
+
+  /**
+   * As `create`, on another thread: making a file may have to wait for the file system's journal, milliseconds while
+   * others sync. Rejects with StorageIoError, NoSpaceError.
+   */
+  static createAside(path: string, options: { readonly mode?: number | undefined } = {}): Promise<FileDriver> {
+    return new Promise((resolve, reject) => {
+      fs.open(path, O_CREAT | O_EXCL | O_RDWR | guard, options.mode ?? 0o600, (error, fd) => {
+        if (error) return reject(openError(error, path))
+        const driver = new FileDriver(fd, path)
+        driver.#extent = 0
+        resolve(driver)
+      })
+    })
+  }
+
+  /** Opens a regular file. Throws StorageIoError for anything else, symbolic links included. */
+  static open(path: string, options: { readonly writable?: boolean | undefined } = {}): FileDriver {
+    return FileDriver.openSync(path, options.writable ? O_RDWR : O_RDONLY)
+  }
+
+  /** Opens with `flags` of `fs.constants`. Synchronous: 8 µs against 130. */
+  static openSync(path: string, flags: number, mode = 0o600): FileDriver {
+    let fd: number
+    try {
+      fd = fs.openSync(path, flags | guard, mode)
+    } catch (error) {
+      throw openError(error, path)
+    }
+    try {
+      if (!fs.fstatSync(fd).isFile()) throw new StorageIoError(`cannot open ${path}: not a regular file`, { path })
+    } catch (error) {
+      fs.closeSync(fd)
+      throw mapIoError(error, path, 'open')
+    }
+    return new FileDriver(fd, path)
+  }
+
+  get path(): string {
+    return this.#path
+  }
+
+  /** Bytes in the file, holes included. */
+  get size(): number {
+    return fs.fstatSync(this.fd).size
+  }
+
+  /** The owner renamed the file. */
+  moved(path: string): void {
+    this.#path = path
+  }
+
+  read(position: number, target: Uint8Array): Promise<number> {
+    return this.#operation((resolve, reject) => {
+      let done = 0
+      const { length } = target
+      const onRead: Callback = (error, bytes) => {
+        done += bytes
+        if (error !== null) reject(error)
+        else if (done === length || bytes === 0) resolve(done)
+        // Fewer bytes than asked are no proof that the file ends there.
+        else fs.read(this.fd, target, done, Math.min(length - done, callBytes), position + done, onRead)
+      }
+      fs.read(this.fd, target, 0, Math.min(length, callBytes), position, onRead)
+    })
+  }
+
+  readSync(position: number, target: Uint8Array): number {
+    if (this.#closing !== undefined) throw this.#closedError()
+    let done = 0
+    while (done < target.length) {
+      const bytes = fs.readSync(this.fd, target, done, Math.min(target.length - done, callBytes), position + done)
+      if (bytes === 0) break
+      done += bytes
+    }
+    return done
+  }
+
+  write(position: number, parts: readonly Uint8Array[]): Promise<void> {
+    return this.#operation<void>((resolve, reject) => {
+      let rest = parts
+      let at = position
+      const end = parts.reduce((sum, part) => sum + part.length, position)
+      if (end > position) this.#extent = Math.max(this.#extent, end)
+      const fail = (error: Error) => {
+        // Some of it may have been written.
+        this.#extent = Number.NaN
+        reject(error)
+      }
+      const onWritten: Callback = (error, bytes) => {
+        if (error !== null) return fail(error)
+        if (bytes === 0) {
+          return fail(new StorageIoError(`nothing could be written to ${this.#path}`, { path: this.#path }))
+        }
+        at += bytes
+        rest = behind(rest, bytes)
+        if (rest.length === 0) resolve()
+        else submit()
+      }
+      const submit = () => {
+        const [only] = rest
+        // pwritev is for several; one alone goes as pwrite.
+        if (rest.length > 1) fs.writev(this.fd, rest as Uint8Array[], at, onWritten)
+        else if (only !== undefined) fs.write(this.fd, only, 0, Math.min(only.length, callBytes), at, onWritten)
+        else resolve()
+      }
+      submit()
+    })
+  }
+
+  /** fdatasync: the bytes and the length are on the medium. */
+  sync(): Promise<void> {
+    return this.#operation<void>((resolve, reject) => {
+      fs.fdatasync(this.fd, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#operation<void>((resolve, reject) => {
+      // The common case, a file that is as long as it should be, costs no system call.
+      if (length === this.#extent && this.#inFlight === 1) return resolve()
+      this.#extent = Number.NaN
+      fs.ftruncate(this.fd, length, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#lastEnded = resolve
+      })
+    }
+    await new Promise<void>((resolve, reject) => {
+      fs.close(this.fd, (error) => (error ? reject(mapIoError(error, this.#path, 'close')) : resolve()))
+    })
+  }
+
+  #operation<T>(begin: (resolve: (result: T) => void, reject: (error: Error) => void) => void): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(this.#closedError())
+    this.#inFlight++
+    return new Promise<T>((resolve, reject) => {
+      begin(
+        (result) => {
+          this.#ended()
+          resolve(result)
+        },
+        (error) => {
+          this.#ended()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  #ended(): void {
+    if (--this.#inFlight === 0) this.#lastEnded?.()
+  }
+
+  #closedError(): StorageIoError {
+    return new StorageIoError(`${this.#path} is closed`, { path: this.#path })
+  }
+}
+
+/** `parts` without their first `bytes` bytes. */
+function behind(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let skip = 0
+  let cut = bytes
+  for (const part of parts) {
+    if (part.length > cut) break
+    cut -= part.length
+    skip++
+  }
+  const [first, ...others] = parts.slice(skip)
+  return first === undefined ? [] : [cut > 0 ? first.subarray(cut) : first, ...others]
+}
+
+function openError(error: unknown, path: string): Error {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ELOOP' && code !== 'EMLINK') return mapIoError(error, path, 'open')
+  return new StorageIoError(`cannot open ${path}: it is a symbolic link`, { cause: error, path })
+}

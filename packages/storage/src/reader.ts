@@ -1,0 +1,193 @@
+import { InvalidOptionError, NotSupportedError } from './errors.js'
+import { hookable, type ReaderHooks, tellRead, tellWait } from './hooks.js'
+import { checkPosition, checkRange } from './positions.js'
+import { ReaderBase } from './reader-base.js'
+import { ReaderState } from './reader-state.js'
+import type { ReadonlyRangeSet, ResourceReader, ResourceStatus, WaitOptions, WaitOutcome } from './types.js'
+import { Wait } from './wait.js'
+
+const ready: Promise<WaitOutcome> = Promise.resolve('ready')
+const eof: Promise<WaitOutcome> = Promise.resolve('eof')
+
+/** A reader of a `Resource`: no layer between it and the driver. */
+export class ReaderHandle extends ReaderBase {
+  readonly #state: ReaderState
+
+  constructor(state: ReaderState) {
+    super()
+    this.#state = state
+    state.watch(this)
+  }
+
+  get generation(): string {
+    return this.#state.life.generation
+  }
+
+  get status(): ResourceStatus {
+    return this.#state.life.status
+  }
+
+  get length(): number | undefined {
+    return this.#state.life.length
+  }
+
+  get coverage(): ReadonlyRangeSet {
+    return this.#state.life.coverage
+  }
+
+  get path(): string | undefined {
+    const { life } = this.#state
+    return life.committed && life.refusal === undefined ? life.path() : undefined
+  }
+
+  waitRange(start: number, end: number, options?: WaitOptions): Promise<WaitOutcome> {
+    const { life } = this.#state
+    try {
+      checkRange(start, end)
+      this.#checkWait(options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const { length } = life
+    if (start === end) return ready
+    if (length !== undefined && start >= length) return eof
+    if (life.coverage.has(start, length === undefined ? end : Math.min(end, length))) return ready
+    return this.#wait('range', start, end, options)
+  }
+
+  override waitLength(options?: WaitOptions): Promise<number> {
+    return this.#waitMilestone('length', options)
+  }
+
+  waitCommit(options?: WaitOptions): Promise<number> {
+    return this.#waitMilestone('commit', options)
+  }
+
+  async readAt(position: number, target: Uint8Array): Promise<number> {
+    const state = this.#state
+    const { life } = state
+    const size = this.#begin(position, target)
+    if (size === 0) return 0
+    let got: number
+    life.operationBegan()
+    try {
+      got = await life.driver.read(position, size === target.length ? target : target.subarray(0, size))
+    } catch (error) {
+      throw state.refusal ?? life.readFailed(position, position + size, error)
+    } finally {
+      life.operationEnded()
+    }
+    // Closed, discarded or failed meanwhile. Told only now: until here the driver was using `target`.
+    const refusal = state.refusal ?? life.failure
+    if (refusal !== undefined) throw refusal
+    if (got < size) got = life.readShort(position, size, got)
+    if (state.group !== undefined) tellRead(state.group, position, got)
+    return got
+  }
+
+  readAtSync(position: number, target: Uint8Array): number {
+    const state = this.#state
+    const { life } = state
+    const { driver } = life
+    if (driver.readSync === undefined) throw new NotSupportedError('this backend has no synchronous read')
+    const size = this.#begin(position, target)
+    if (size === 0) return 0
+    let got: number
+    try {
+      got = driver.readSync(position, size === target.length ? target : target.subarray(0, size))
+    } catch (error) {
+      throw life.readFailed(position, position + size, error)
+    }
+    if (got < size) got = life.readShort(position, size, got)
+    if (state.group !== undefined) tellRead(state.group, position, got)
+    return got
+  }
+
+  clone(): ResourceReader {
+    const { touch } = this.#state
+    return this.#cloneWith({ touched: touch.touched })
+  }
+
+  close(): void {
+    this.#state.close()
+  }
+
+  addHooks(hooks: ReaderHooks): void {
+    this.#state.addHooks(hooks)
+  }
+
+  /** @internal See setIdle. */
+  static setIdle(reader: ResourceReader, idle: boolean): void {
+    if (reader instanceof ReaderHandle) reader.#state.idle = idle
+  }
+
+  /** What a stream reads, its maker has read: one must not go on with another generation than the other. */
+  protected override streamClone(): ResourceReader {
+    return this.#cloneWith(this.#state.touch)
+  }
+
+  #cloneWith(touch: { touched: boolean }): ReaderHandle {
+    const state = this.#state
+    this.#checkOpen()
+    return new ReaderHandle(new ReaderState(state.life, touch, state.group))
+  }
+
+  /** How many bytes a read of `target` gets. From here on the reader belongs to this generation. */
+  #begin(position: number, target: Uint8Array): number {
+    this.#checkOpen()
+    checkPosition(position, 'position')
+    if (!(target instanceof Uint8Array)) throw new InvalidOptionError('the target of a read must be a Uint8Array')
+    const size = this.#state.life.readable(position, target.length)
+    if (size > 0) this.#state.touch.touched = true
+    return size
+  }
+
+  #waitMilestone(kind: 'length' | 'commit', options: WaitOptions | undefined): Promise<number> {
+    const { life } = this.#state
+    try {
+      this.#checkWait(options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (life.length !== undefined && (kind === 'length' || life.committed)) return Promise.resolve(life.length)
+    return this.#wait(kind, 0, 0, options)
+  }
+
+  #wait(kind: Wait['kind'], start: number, end: number, options: WaitOptions | undefined): Promise<never> {
+    const state = this.#state
+    if (kind === 'range' && state.group !== undefined) {
+      tellWait(state.group, { start, end })
+      try {
+        // The hook may have closed this very reader, or ended the wait.
+        this.#checkWait(options)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    const wait = new Wait(kind, start, end, state, options, this)
+    state.life.place(wait)
+    return wait.promise
+  }
+
+  #checkWait(options: WaitOptions | undefined): void {
+    this.#checkOpen()
+    options?.signal?.throwIfAborted()
+    const { failure } = this.#state.life
+    if (failure !== undefined) throw failure
+  }
+
+  #checkOpen(): void {
+    const { refusal } = this.#state
+    if (refusal !== undefined) throw refusal
+  }
+}
+
+hookable<ReaderHooks>(ReaderHandle.prototype)
+
+/**
+ * Marks a reader of a `Resource` as idle: kept open by a cache, and not counted in `Resource.readers`. Its clones are
+ * not idle. Readers of other makes are left as they are.
+ */
+export function setIdle(reader: ResourceReader, idle: boolean): void {
+  ReaderHandle.setIdle(reader, idle)
+}

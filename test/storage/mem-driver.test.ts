@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MemDriver } from '@cistern/storage'
+import fc from 'fast-check'
+
+const step = fc.record({
+  position: fc.nat({ max: 300_000 }),
+  length: fc.integer({ min: 0, max: 140_000 }),
+  cut: fc.boolean(),
+})
+
+test('memory holds what a plain array would, after writes and cuts in any order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      const driver = new MemDriver()
+      let model = new Uint8Array(0)
+      for (const [i, { position, length, cut }] of steps.entries()) {
+        const size = cut ? position : length === 0 ? model.length : Math.max(model.length, position + length)
+        const next = new Uint8Array(size)
+        next.set(model.subarray(0, size))
+        model = next
+        if (cut) await driver.truncate(position)
+        else if (length > 0) {
+          model.fill(i + 1, position, position + length)
+          const bytes = new Uint8Array(length).fill(i + 1)
+          await driver.write(position, [bytes.subarray(0, length >> 1), bytes.subarray(length >> 1)])
+        }
+        const target = new Uint8Array(size + 10).fill(0xee)
+        assert.equal(await driver.read(0, target), size)
+        assert.equal(Buffer.compare(target.subarray(0, size), model), 0)
+      }
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('large copies let others have a turn', async () => {
+  const driver = new MemDriver()
+  let turns = 0
+  let over = false
+  const count = () => {
+    turns++
+    if (!over) setImmediate(count)
+  }
+  setImmediate(count)
+  const bytes = new Uint8Array(1024 * 1024)
+  for (let i = 0; i < 16; i++) await driver.write(i * bytes.length, [bytes])
+  const written = turns
+  assert.ok(written >= 3, `${written} turns while 16 MiB were written`)
+  assert.equal(await driver.read(0, new Uint8Array(16 * 1024 * 1024)), 16 * 1024 * 1024)
+  assert.ok(turns - written >= 3)
+  over = true
+})
+
+test('nothing can be asked of it once closed', async () => {
+  const driver = new MemDriver({ maxBytes: 10 })
+  await driver.write(0, [new Uint8Array(10)])
+  await assert.rejects(driver.write(1, [new Uint8Array(5), new Uint8Array(5)]), { code: 'ERR_CISTERN_NO_SPACE' })
+  await driver.sync()
+  await driver.close()
+  await driver.close()
+  const closed = { code: 'ERR_CISTERN_STORAGE_IO' }
+  await assert.rejects(driver.read(0, new Uint8Array(1)), closed)
+  await assert.rejects(driver.write(0, [new Uint8Array(1)]), closed)
+  await assert.rejects(driver.truncate(0), closed)
+  await assert.rejects(driver.sync(), closed)
+})
