@@ -1,0 +1,51 @@
+import type { Driver } from '@cistern/storage'
+
+/** Which bytes are meant: those of one generation. */
+export interface BackendFile {
+  /** `asset/file`, as the index has it: the final name. */
+  readonly name: string
+  /** Never used twice. Raw parts of processed resources have a generation of their own, ending in `.raw`. */
+  readonly generation: string
+  /** What `publish` returned; `undefined` for what was not published yet. */
+  readonly fingerprint: string | undefined
+  /**
+   * `new`: create it, and fail if it exists. `active`: unfinished bytes, to read and write. `committed`: to read only;
+   * without a fingerprint they may be under the name of the unfinished or of the final file.
+   */
+  readonly state: 'new' | 'active' | 'committed'
+}
+
+/** What a driver of a backend may tell about its storage. */
+export interface StoredDriver extends Driver {
+  /** Length, and what the bytes look like from outside (file systems: inode and time of change); no waiting. */
+  stat?(): { readonly length: number; readonly fingerprint: string }
+  /** The bytes have their final name. */
+  published?(): void
+}
+
+/** A place for bytes that are not files: `driverAssets(backend)` makes a base of it. */
+export interface Backend {
+  /** Rejects with `NotFoundError` when there are no such bytes. */
+  open(file: BackendFile): Promise<StoredDriver>
+  /** Gives a finished generation its final name, in place of what had it. Resolves with a fingerprint: what `open` would see. Repeating it is fine. */
+  publish(name: string, generation: string, length: number): Promise<string>
+  /**
+   * Removes the bytes of one generation; `published`: and what has the final name, be it an older generation whose place
+   * this one was to take. What is not there is no error.
+   */
+  remove(name: string, generation: string, published: boolean): Promise<void>
+  /** All that is there, named by the index or not. */
+  list(): AsyncIterable<{ readonly name: string; readonly generation: string | undefined }>
+  /** Bytes that can still be stored here; leave it out where that has no meaning. */
+  freeBytes?(): Promise<number>
+  /** Whether something has the final name; asked before a new resource is given it. */
+  exists?(name: string): boolean
+  /** Makes `to` hold what `from` holds. `share`: neither will be written again, so they may be one file. Default: read and write. */
+  clone?(
+    from: { readonly name: string; readonly generation: string },
+    to: { readonly name: string; readonly generation: string },
+    share: boolean,
+  ): Promise<void>
+  /** Makes the name itself durable, folders included; for `strict`. */
+  syncName?(name: string): Promise<void>
+}

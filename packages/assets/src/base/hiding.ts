@@ -1,0 +1,95 @@
+import type { ActiveSlot, CommittedSlot } from '../index/entry.js'
+import type { Stray } from '../index/record.js'
+import type { ResourceKey } from '../key.js'
+import type { BaseCore } from './base-core.js'
+import { rawGeneration } from './live-generation.js'
+
+/** Names of one removal record: well below a frame. */
+const RECORD_LETTERS = 64 * 1024
+
+/**
+ * Hides all of some keys of one asset in this very step, open or at rest, and records it: nobody sees half of it.
+ * Returns the files to sweep, `undefined` when there was nothing. Without `sweeps`, the files are left where they are.
+ */
+export function hideKeys(core: BaseCore, keys: readonly ResourceKey[], sweeps = true): Stray[] | undefined {
+  const removal = new Removal(core, sweeps)
+  for (const key of keys) removal.add(key)
+  return removal.finish()
+}
+
+class Removal {
+  readonly #core: BaseCore
+  readonly #sweeps: boolean
+  readonly #all: Stray[] = []
+  #found = false
+  #asset = ''
+  #paths: string[] = []
+  #strays: Stray[] = []
+  #letters = 0
+
+  constructor(core: BaseCore, sweeps: boolean) {
+    this.#core = core
+    this.#sweeps = sweeps
+  }
+
+  add(key: ResourceKey): void {
+    const { records, keys, sweeper } = this.#core
+    const state = keys.known(key)
+    const entry = records.entry(key)
+    const lives = state?.generations() ?? []
+    if (entry === undefined && lives.length === 0) return
+    const visible = state?.visible?.generation ?? entry?.committed?.generation ?? entry?.active?.generation
+    const strays = new Map<string, Stray>()
+    for (const live of lives) {
+      for (const file of live.files) strays.set(file.generation, file)
+      sweeper.hide(key.asset, live.generation, live.stored)
+      live.stage = 'gone'
+    }
+    for (const slot of [entry?.committed, entry?.active]) {
+      if (slot === undefined || strays.has(slot.generation)) continue
+      for (const stray of filesOf(key, slot)) strays.set(stray.generation, stray)
+      if (!sweeper.isHidden(slot.generation))
+        sweeper.hide(key.asset, slot.generation, isCommitted(slot) ? slot.length : slot.source.size)
+    }
+    for (const live of lives)
+      for (const generation of live.replaces.splice(0))
+        if (!strays.has(generation)) sweeper.join(generation, live.generation)
+    this.#name(key, [...strays.values()])
+    for (const live of lives) if (state) this.#core.end(state, live)
+    if (state) this.#core.show(state)
+    for (const generation of new Set([visible, ...lives.map((live) => live.generation)]))
+      if (generation) records.gone(key, generation)
+  }
+
+  finish(): Stray[] | undefined {
+    this.#record()
+    return this.#found ? this.#all : undefined
+  }
+
+  #name({ asset, path }: ResourceKey, strays: readonly Stray[]): void {
+    this.#found = true
+    this.#asset = asset
+    this.#paths.push(path)
+    this.#all.push(...strays)
+    if (this.#sweeps) this.#strays.push(...strays)
+    this.#letters += path.length + strays.reduce((sum, stray) => sum + stray.path.length + stray.name.length + 64, 0)
+    if (this.#letters > RECORD_LETTERS) this.#record()
+  }
+
+  #record(): void {
+    if (this.#paths.length === 0) return
+    this.#core.records.record({ type: 'remove', asset: this.#asset, paths: this.#paths, strays: this.#strays })
+    this.#paths = []
+    this.#strays = []
+    this.#letters = 0
+  }
+}
+
+const isCommitted = (slot: CommittedSlot | ActiveSlot): slot is CommittedSlot => 'checksums' in slot
+
+/** Files of a generation that is not open. */
+function filesOf({ asset, path }: ResourceKey, slot: CommittedSlot | ActiveSlot): Stray[] {
+  const stray = { asset, path, name: slot.name, generation: slot.generation, published: isCommitted(slot) }
+  if (isCommitted(slot) || slot.processor === undefined) return [stray]
+  return [stray, { ...stray, generation: rawGeneration(slot.generation) }]
+}

@@ -1,0 +1,50 @@
+import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { mapIoError, StorageIoError } from '@cistern/storage'
+import type { AssetStore } from './asset-store.js'
+import { openIndex } from './index/open-index.js'
+import { diskAssets } from './layers/disk.js'
+import { openStore } from './open-store.js'
+import { checkOptions, DISK_STORE_OPTIONS, type DiskStoreOptions } from './options.js'
+
+export const INDEX_FOLDER = '_index'
+
+/** What `AssetStore.open` does. */
+export async function openDiskStore(options: DiskStoreOptions): Promise<AssetStore> {
+  const { root, ...rest } = checkOptions('AssetStore.open', options, DISK_STORE_OPTIONS)
+  rest.signal?.throwIfAborted()
+  const folder = await prepareRoot(root)
+  const index = await openIndex(join(folder, INDEX_FOLDER), { durability: rest.durability, flushMs: rest.flushMs })
+  return openStore(diskAssets(folder), index, rest)
+}
+
+/** Makes the folder if need be. Refuses, touching nothing, what is no folder or belongs to something else. */
+async function prepareRoot(root: string): Promise<string> {
+  const path = resolve(root)
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    const real = await realpath(path)
+    await refuseForeign(real)
+    return real
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' || code === 'ENOTDIR')
+      throw new StorageIoError(`${path} is not a folder: a store needs one of its own`, { path, cause: error })
+    throw mapIoError(error, path, 'open the store at')
+  }
+}
+
+/** A folder with files but without an index is somebody else's: sweeping or filling it would be a mistake. */
+async function refuseForeign(root: string): Promise<void> {
+  const names = await readdir(root)
+  if (names.length === 0) return
+  if (names.includes(INDEX_FOLDER)) {
+    const index = await lstat(join(root, INDEX_FOLDER))
+    if (index.isDirectory()) return
+    throw new StorageIoError(`${join(root, INDEX_FOLDER)} is not a folder: ${root} is not a store`, { path: root })
+  }
+  throw new StorageIoError(
+    `${root} is not empty and has no ${INDEX_FOLDER}/: it is not a store. Give an empty folder, or a path that does not exist yet`,
+    { path: root },
+  )
+}

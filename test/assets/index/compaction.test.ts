@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { BLOCK_BYTES } from '#assets/index/blocks.js'
+import { compact } from '#assets/index/compaction.js'
+import { IndexState } from '#assets/index/index-state.js'
+import { listJournals } from '#assets/index/journal.js'
+import { JournalLog } from '#assets/index/log.js'
+import type { IndexRecord, RecordFile } from '#assets/index/record.js'
+import { recover } from '#assets/index/recovery.js'
+import { eventLoopTurn } from '../../helpers/deferred.js'
+import { storeId, temporaryDir } from './fixtures.js'
+import { RecordsOfALife, storedIn, told } from './records-of-a-life.js'
+
+const session = 'session'
+
+/** A state and its journals, without a store around them. */
+class Ground {
+  readonly state = new IndexState()
+  readonly counted = new Map<RecordFile, number>()
+  readonly log: JournalLog
+  readonly dir: string
+
+  constructor(dir: string) {
+    this.dir = dir
+    this.log = new JournalLog({
+      dir,
+      storeId,
+      session,
+      relaxed: true,
+      predecessor: { number: 0, sequence: 0 },
+      firstNumber: 1,
+      check: () => undefined,
+      riders: () => [],
+      onFailure: () => undefined,
+      onRestored: () => undefined,
+      onAppended: () => undefined,
+    })
+  }
+
+  record(records: readonly IndexRecord[]): void {
+    for (const record of records) {
+      this.state.apply(record, this.log.pushed + 1)
+      this.log.push(record)
+    }
+  }
+
+  compact(): Promise<number> {
+    const { dir, state, log, counted } = this
+    return compact({ dir, storeId, session, relaxed: true, state, log, counted, check: () => undefined })
+  }
+}
+
+async function ground(t: TestContext): Promise<Ground> {
+  return new Ground(await temporaryDir(t))
+}
+
+describe('compaction', () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    it(`[core 49] a snapshot taken while records come, and the records after it, give what all records give (seed ${seed})`, async (t) => {
+      const place = await ground(t)
+      const life = new RecordsOfALife(seed, { assets: seed % 3 === 0 ? 1 : 6, paths: seed % 2 === 0 ? 12 : 300 })
+      for (let i = 0; i < 400; i++) place.record(life.next())
+      for (let round = 0; round < 3; round++) {
+        let isRunning = true
+        const compacting = place.compact().finally(() => {
+          isRunning = false
+        })
+        while (isRunning) {
+          for (let i = 0; i < 5; i++) place.record(life.next())
+          if (place.log.pushed % 2 === 0) await place.log.appended(place.log.pushed)
+          else await eventLoopTurn()
+        }
+        await compacting
+        for (let i = 0; i < 50; i++) place.record(life.next())
+        await place.log.appended(place.log.pushed)
+        const found = await recover(place.dir, session)
+        assert.equal(found.suspect, false)
+        assert.deepEqual(told(found.state), told(place.state))
+        assert.equal(found.state.totalBytes, storedIn(place.state))
+        // One unreadable file loses nothing: its predecessor and the journals since are there.
+        if (round === 2) {
+          await writeFile(join(place.dir, 'cov.bin'), 'garbage')
+          const again = await recover(place.dir, session)
+          assert.equal(again.suspect, false)
+          assert.deepEqual(told(again.state), told(place.state))
+        }
+      }
+      await place.log.close()
+    })
+  }
+
+  it('keeps the journals that the snapshot before the present one needs, and no others', async (t) => {
+    const place = await ground(t)
+    const life = new RecordsOfALife(5)
+    const numbers: number[][] = []
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 20; i++) place.record(life.next())
+      await place.compact()
+      numbers.push(await listJournals(place.dir))
+    }
+    // What the present snapshots need is not begun yet; the closed one is their predecessors'.
+    assert.deepEqual(numbers, [[1], [2], [3], [4]])
+    assert.deepEqual((await readdir(place.dir)).filter((name) => name.endsWith('.prev.bin')).length, 3)
+    await place.log.close()
+  })
+
+  it('deletes no journal while a kind has no snapshot that counts', async (t) => {
+    const place = await ground(t)
+    const life = new RecordsOfALife(6)
+    for (let i = 0; i < 20; i++) place.record(life.next())
+    await place.compact()
+    place.counted.delete('lru')
+    for (let i = 0; i < 20; i++) place.record(life.next())
+    await place.compact()
+    assert.deepEqual(await listJournals(place.dir), [1, 2])
+    await place.log.close()
+  })
+
+  it('is made while records never stop coming', async (t) => {
+    const place = await ground(t)
+    const life = new RecordsOfALife(7)
+    for (let i = 0; i < 20; i++) place.record(life.next())
+    let isRunning = true
+    const busy = (async () => {
+      while (isRunning) {
+        place.record(life.next())
+        await place.log.durable(place.log.pushed)
+      }
+    })()
+    // A second stream, so that somebody waits at every moment.
+    const busier = (async () => {
+      while (isRunning) {
+        place.record(life.next())
+        await place.log.appended(place.log.pushed)
+      }
+    })()
+    await place.compact()
+    isRunning = false
+    await Promise.all([busy, busier])
+    await place.log.close()
+  })
+
+  it('spells out resources whose checksums fill frames of their own, beside small ones', async (t) => {
+    const place = await ground(t)
+    const blocks = 20_000
+    for (let i = 0; i < 200; i++) {
+      const path = `s${String(i).padStart(3, '0')}.ts`
+      const generation = `session-${(i + 1).toString(36)}`
+      const length = i % 50 === 25 ? blocks * BLOCK_BYTES : 0
+      const crcs = new Uint8Array(length === 0 ? 0 : blocks * 4).fill(i)
+      place.record([
+        { type: 'stray', stray: { asset: 'film', path, name: path, generation, published: false } },
+        { type: 'blocks', asset: 'film', path, generation, part: 'source', runs: [0, crcs], fragments: [] },
+        {
+          type: 'entry',
+          asset: 'film',
+          path,
+          active: undefined,
+          committed: {
+            generation,
+            name: path,
+            length,
+            committedAt: 1,
+            fingerprint: 'seen',
+            processor: undefined,
+            validator: undefined,
+            metadata: undefined,
+            unsynced: false,
+          },
+        },
+      ])
+    }
+    await place.compact()
+    for (const number of await listJournals(place.dir)) await rm(join(place.dir, `journal-${number}.log`))
+    const found = await recover(place.dir, session)
+    assert.equal(found.suspect, false)
+    assert.deepEqual(told(found.state), told(place.state))
+    assert.equal(found.state.resourceCount, 200)
+    assert.equal(found.state.totalBytes, 4 * blocks * BLOCK_BYTES)
+    await place.log.close()
+  })
+})
