@@ -1,0 +1,135 @@
+import { AssetStore, CisternError, type ResourceKey, type ResourceReader, type ResourceStat } from '@cistern/assets'
+import { complaint, nonceOf } from './content.js'
+import type { History } from './history.js'
+import { ASSETS, KEYS } from './keys.js'
+import type { Held } from './report.js'
+
+const CHUNK = 256 * 1024
+
+export interface Findings {
+  readonly violations: readonly string[]
+  readonly committed: number
+  readonly partial: number
+  readonly bytes: number
+  /** Files that no record names, and records whose file is not there: no violations, but worth seeing. */
+  readonly orphans: number
+  readonly missing: number
+}
+
+const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0 } as const
+
+/**
+ * Opens what a dead process left, reads every byte that the store will serve, and holds it against what was written and
+ * against what `history` allows. What was found becomes the beginning of the next life's history.
+ */
+export async function examine(root: string, history: History): Promise<Findings> {
+  const violations: string[] = []
+  let store: AssetStore
+  try {
+    store = await AssetStore.open({ root, minFreeBytes: 0 })
+  } catch (error) {
+    return { violations: [`open failed: ${told(error)}`], ...NOTHING }
+  }
+  try {
+    const found = await lookAtAll(store, history, violations)
+    const verified = await verify(store, violations)
+    return { ...found, ...verified, violations }
+  } finally {
+    await store.close().catch((error: unknown) => violations.push(`close failed: ${told(error)}`))
+  }
+}
+
+async function lookAtAll(
+  store: AssetStore,
+  history: History,
+  violations: string[],
+): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
+  const sum = { committed: 0, partial: 0, bytes: 0 }
+  for (const key of KEYS) {
+    const stat = store.stat(key)
+    const held = heldIn(stat)
+    if (!history.allowed(key.id).some((state) => same(state, held))) {
+      const allowed = JSON.stringify(history.allowed(key.id))
+      violations.push(`${key.id} holds ${JSON.stringify(held)} (${stat?.state ?? 'absent'}), allowed are ${allowed}`)
+    }
+    history.observed(key.id, held)
+    if (!stat) continue
+    sum[stat.state === 'committed' ? 'committed' : 'partial'] += 1
+    sum.bytes += await readAll(store, key, stat, violations)
+  }
+  for (const asset of ASSETS) {
+    // An asset that is not there may still be pinned, and then has no stat to say so.
+    const pinned = store.assetStat(asset)?.pinned
+    if (pinned !== undefined && !history.allowedPins(asset).includes(pinned)) {
+      const allowed = JSON.stringify(history.allowedPins(asset))
+      violations.push(`${asset} is ${pinned ? '' : 'not '}pinned, allowed are ${allowed}`)
+    }
+    history.observedPin(asset, pinned ?? false)
+  }
+  return sum
+}
+
+/** Every covered byte. Nothing that a killed process wrote is lost with it, so nothing may fail to be read either. */
+async function readAll(store: AssetStore, key: ResourceKey, stat: ResourceStat, violations: string[]): Promise<number> {
+  let bytes = 0
+  try {
+    using reader = await store.open(key)
+    if (stat.state === 'committed' && !reader.coverage.has(0, reader.length ?? -1)) {
+      violations.push(`${key.id} is committed with ${reader.length} bytes and has gaps`)
+    }
+    let nonce = (stat.metadata as Held | undefined)?.nonce
+    for (const { start, end } of [...reader.coverage]) {
+      for (let position = start; position < end; position += CHUNK) {
+        const chunk = await readChunk(reader, position, Math.min(end, position + CHUNK))
+        nonce ??= nonceOf(position, chunk)
+        const wrong = nonce === undefined ? undefined : complaint(key.id, nonce, position, chunk)
+        if (wrong) violations.push(wrong)
+        bytes += chunk.length
+      }
+    }
+  } catch (error) {
+    // Its name is on record before its file is made: between the two there is an entry with nothing in it.
+    if (stat.coverage.size === 0 && CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) return 0
+    violations.push(`${key.id} (${stat.state}) cannot be read: ${told(error)}`)
+  }
+  return bytes
+}
+
+async function readChunk(reader: ResourceReader, start: number, end: number): Promise<Uint8Array> {
+  const chunk = new Uint8Array(end - start)
+  let read = 0
+  while (read < chunk.length) {
+    const count = await reader.readAt(start + read, chunk.subarray(read))
+    if (count === 0) throw new Error(`end of file at ${start + read}, covered to ${end}`)
+    read += count
+  }
+  return chunk
+}
+
+async function verify(store: AssetStore, violations: string[]): Promise<Pick<Findings, 'orphans' | 'missing'>> {
+  try {
+    const { badBlocks, orphans, missing } = await store.verify()
+    if (badBlocks > 0) violations.push(`verify: ${badBlocks} bad blocks`)
+    return { orphans, missing }
+  } catch (error) {
+    violations.push(`verify failed: ${told(error)}`)
+    return NOTHING
+  }
+}
+
+function heldIn(stat: ResourceStat | undefined): Held {
+  if (stat?.state !== 'committed') return null
+  const { nonce } = (stat.metadata ?? { nonce: 0 }) as NonNullable<Held>
+  return { nonce, length: stat.length ?? -1 }
+}
+
+function same(one: Held, other: Held): boolean {
+  return one?.nonce === other?.nonce && one?.length === other?.length
+}
+
+function told(error: unknown): string {
+  const code = CisternError.is(error) ? ` ${error.code}` : ''
+  return error instanceof Error
+    ? `${error.stack}${code}${error.cause ? `, because ${told(error.cause)}` : ''}`
+    : String(error)
+}
