@@ -1,0 +1,129 @@
+// The code in README.md and docs/guide is compiled as a reader would compile it and, where its mark says so, run.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import ts from 'typescript'
+import { tempFolder } from '../helpers/temp-folder.js'
+import { localLinksOf, pages, repository, type Sample, samplesOf } from './markdown.js'
+
+/** In the repository, so that the packages are found as in a program that installed them. */
+const written = fileURLToPath(new URL('./samples/', import.meta.url))
+const compiled = fileURLToPath(new URL('./samples-compiled/', import.meta.url))
+const FILM = Buffer.alloc(3_000_000, 'a film in bytes ')
+
+const all = pages()
+const samples = all.flatMap(samplesOf)
+
+before(() => {
+  for (const folder of [written, compiled]) {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+  }
+  for (const sample of samples) writeFileSync(fileOf(sample), sample.code)
+})
+
+let requests = 0
+const origin = createServer((_request, response) => {
+  requests += 1
+  const etag = `"${createHash('sha256').update(FILM).digest('hex').slice(0, 16)}"`
+  response.writeHead(200, { etag, 'content-length': FILM.length })
+  response.end(FILM)
+})
+before(async () => {
+  origin.listen(0, '127.0.0.1')
+  await once(origin, 'listening')
+})
+after(() => {
+  origin.close()
+  origin.closeAllConnections()
+})
+
+test('each sample in the docs has a name of its own', () => {
+  const names = samples.map(({ name }) => name)
+  assert.deepEqual(names, [...new Set(names)])
+  assert.ok(samples.length > 10, 'the docs have samples')
+})
+
+test('each link in the docs leads to a file', () => {
+  const dead = all.flatMap((page) => {
+    const base = new URL(page.path, repository)
+    return localLinksOf(page)
+      .filter((target) => !existsSync(new URL(target, base)))
+      .map((target) => `${page.path} → ${target}`)
+  })
+  assert.deepEqual(dead, [])
+})
+
+test('samples compile as strictly as the library does', () => {
+  // One program for all: what costs is the types of node and of the packages.
+  const program = ts.createProgram(samples.map(fileOf), compilerOptions())
+  const { diagnostics } = program.emit()
+  const found = [...ts.getPreEmitDiagnostics(program), ...diagnostics]
+  assert.equal(ts.formatDiagnostics(found, formatHost), '')
+})
+
+for (const sample of samples.filter(({ runs }) => runs)) {
+  test(`the sample ${sample.name} of ${sample.page} runs`, async (t) => {
+    const { stdout, stderr } = await run(sample.name, tempFolder(t))
+    assert.equal(stderr, '')
+    assert.notEqual(stdout, '')
+  })
+}
+
+test('the first sample of the README asks the origin once, and says the same from disk', async (t) => {
+  const cwd = tempFolder(t)
+  const before = requests
+  const first = await run('film', cwd)
+  assert.match(first.stdout, new RegExp(`and ${FILM.length - 16} bytes more`))
+  assert.deepEqual(await run('film', cwd), first)
+  assert.equal(requests - before, 1)
+})
+
+/** With the address of a film, for those that want one. */
+function run(name: string, cwd: string) {
+  const { port } = origin.address() as { readonly port: number }
+  const url = `http://127.0.0.1:${port}/film.mp4`
+  return promisify(execFile)(process.execPath, [`${compiled}${name}.js`, url], { cwd, timeout: 60_000 })
+}
+
+function fileOf({ name, language }: Sample): string {
+  return `${written}${name}.${language}`
+}
+
+/** Those of the library, but for what concerns projects and declarations; JavaScript is checked too. */
+function compilerOptions(): ts.CompilerOptions {
+  const config = fileURLToPath(new URL('tsconfig.base.json', repository))
+  const { options } = ts.parseJsonConfigFileContent(
+    {
+      extends: config,
+      compilerOptions: {
+        composite: false,
+        declaration: false,
+        declarationMap: false,
+        isolatedDeclarations: false,
+        allowJs: true,
+        checkJs: true,
+        sourceMap: false,
+        rootDir: written,
+        outDir: compiled,
+        typeRoots: [fileURLToPath(new URL('node_modules/@types', repository))],
+      },
+      files: [],
+    },
+    ts.sys,
+    written,
+  )
+  return options
+}
+
+const formatHost: ts.FormatDiagnosticsHost = {
+  getCanonicalFileName: (name) => name,
+  getCurrentDirectory: () => written,
+  getNewLine: () => '\n',
+}
