@@ -187,6 +187,35 @@ test('a write that lands while what it overwrites is being transformed is not lo
   assert.equal(Buffer.from(await reader.bytes()).toString(), 'second')
 })
 
+test('a write that lands just as the pump comes to rest is transformed', async () => {
+  // At rest is one microtask among many after the output is written: the second write lands in each of them in turn.
+  for (let ticks = 0; ticks < 60; ticks++) {
+    const stored = deferred()
+    let writes = 0
+    class RawDriver extends MemDriver {
+      override async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
+        await super.write(position, parts)
+        if (++writes === 1) return
+        await stored.promise
+        for (let tick = 0; tick < ticks; tick++) await undefined
+      }
+    }
+    class OutputDriver extends MemDriver {
+      override async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
+        await super.write(position, parts)
+        stored.resolve()
+      }
+    }
+    const { writer } = await staged(new PositionXor(), {
+      rawDriver: new RawDriver(),
+      outputDriver: new OutputDriver(),
+    })
+    const written = Promise.all([writer.writeAt(0, randomBytes(1, 10)), writer.writeAt(10, randomBytes(2, 10))])
+    for (let turn = 0; turn < 5; turn++) await eventLoopTurn()
+    assert.equal(await stateOf(written), 'fulfilled', `${ticks} microtasks after the output`)
+  }
+})
+
 test('[core 39] bytes can be read as soon as what precedes them is there, before commit', async () => {
   const plain = randomBytes(5, 1000)
   const source = encrypted(plain)

@@ -145,13 +145,18 @@ export class SourcePump {
         const run = this.#current()
         const chunk = run.isFull ? undefined : this.#nextChunk(run)
         if (chunk) await this.#feed(run, chunk)
-        else if (await this.#store(run)) return
+        else if ((await run.writeOut()) && !run.closed) {
+          this.#tell(run.stored)
+          // More may have landed meanwhile. From here to the end nothing is awaited, so that no kick is lost.
+          if (run.stored === run.taken && !this.#hasMore(run)) return
+        }
         if (performance.now() - sliceStart < SLICE_MS) continue
         await new Promise((resolve) => setImmediate(resolve))
         sliceStart = performance.now()
       }
     } catch (error) {
-      await this.#refused(error)
+      if (CisternError.is(error, 'ERR_CISTERN_PROCESSING') && !this.#over()) await this.#parts.failed(error)
+      else this.#refused(error)
     } finally {
       this.#claimed = 0
       this.#pumping = undefined
@@ -173,14 +178,6 @@ export class SourcePump {
   async #feed(run: TransformRun, chunk: Uint8Array | Promise<Uint8Array>): Promise<void> {
     const bytes = chunk instanceof Uint8Array ? chunk : await this.#readBack(run, chunk)
     if (bytes) await run.take(bytes)
-  }
-
-  /** Writes what came out, and tells those who waited for it. `true` when nothing is left to do. */
-  async #store(run: TransformRun): Promise<boolean> {
-    if (!(await run.writeOut()) || run.closed) return false
-    this.#tell(run.stored)
-    // More may have landed meanwhile. From here on to the end nothing is awaited, so that no kick is lost.
-    return run.stored === run.taken && !this.#hasMore(run)
   }
 
   async #readBack(run: TransformRun, chunk: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
@@ -251,9 +248,8 @@ export class SourcePump {
   }
 
   /** A full disk or quota leaves all as it is: the next write, or commit, tries again. */
-  async #refused(error: unknown): Promise<void> {
+  #refused(error: unknown): void {
     if (this.#over()) return
-    if (CisternError.is(error, 'ERR_CISTERN_PROCESSING')) return this.#parts.failed(error)
     this.#prefix.takeBackAll()
     this.#tellAll(error)
   }
