@@ -64,6 +64,11 @@ const SEQUENCES: Readonly<Record<string, readonly Operation[]>> = {
     { op: 'move', key: 3, to: 0 },
     { op: 'verify' },
   ],
+  'an extension that is cut shorter than what it began with is cut on disk': [
+    { op: 'put', key: 0, size: 1 },
+    { op: 'acquire', key: 0, mode: 'extend' },
+    { op: 'commit', at: 0, length: 0 },
+  ],
   'a folder that goes while verify walks it is no failure': [
     { op: 'acquire', key: 4, mode: 'replace' },
     { op: 'write', at: 0, pieces: [[0, 4]] },

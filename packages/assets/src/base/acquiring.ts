@@ -204,26 +204,25 @@ export class Acquiring {
 
   async #beginWithCopy(named: BegunName, sequence: number, copy: LiveGeneration): Promise<LiveGeneration> {
     const { key, name, generation } = named
-    const driver = await this.#openPart(named, generation, sequence, () => false)
-    try {
-      await this.#core.clone(copy, `${key.asset}/${name}`, generation, driver)
-    } catch (error) {
-      await driver.close()
-      throw error
-    }
+    await this.#named(sequence)
+    const driver = await this.#core.openCopy(copy, `${key.asset}/${name}`, generation)
     const { resource } = copy.output
     const coverage = RangeSet.fromFlat(resource.coverage.toFlat())
     return new LiveGeneration(this.#core, { ...named, output: { driver, coverage, validator: resource.validator } })
   }
 
   /** The name goes on record before the file is made: a crash leaves no stray that nobody knows of. */
+  async #named(sequence: number): Promise<void> {
+    await this.#core.records.appended(sequence).catch(() => undefined) // a journal that fails is reported as `degraded`
+  }
+
   async #openPart(
     { key, name }: BegunName,
     generation: string,
     sequence: number,
     isGone: () => boolean,
   ): Promise<StoredDriver> {
-    await this.#core.records.appended(sequence).catch(() => undefined) // a journal that fails is reported as `degraded`
+    await this.#named(sequence)
     return this.#make(`${key.asset}/${name}`, generation, isGone)
   }
 

@@ -333,17 +333,22 @@ export class BaseCore {
     return this.relieved(() => this.backend.open({ name, generation, fingerprint: undefined, state: 'new' }))
   }
 
-  /** Makes `to` begin with all the bytes of `from`. */
-  async clone(from: LiveGeneration, name: string, generation: string, to: StoredDriver): Promise<void> {
-    const length = from.output.resource.length ?? 0
-    const source = { name: `${from.key.asset}/${from.name}`, generation: from.generation }
-    if (this.backend.clone) return this.backend.clone(source, { name, generation }, false)
-    const buffer = new Uint8Array(Math.min(length, 1024 * 1024))
-    for (let at = 0; at < length; ) {
-      const read = await from.output.driver.read(at, buffer.subarray(0, Math.min(buffer.byteLength, length - at)))
-      if (read === 0) throw new StorageIoError(`${from.key.id} ends at ${at}, before ${length}`)
-      await to.write(at, [buffer.subarray(0, read)])
-      at += read
+  /** A new part that begins with all the bytes of the committed `from`. */
+  async openCopy(from: LiveGeneration, name: string, generation: string): Promise<StoredDriver> {
+    this.records.check()
+    if (this.backend.clone) {
+      const source = { name: from.file, generation: from.generation }
+      await this.relieved(async () => this.backend.clone?.(source, { name, generation }, false))
+      // Opened once it is whole: a driver that made the part itself would take it for empty.
+      return this.relieved(() => this.backend.open({ name, generation, fingerprint: undefined, state: 'active' }))
+    }
+    const driver = await this.openNew(name, generation)
+    try {
+      await copyAll(from, driver)
+      return driver
+    } catch (error) {
+      await driver.close()
+      throw error
     }
   }
 
@@ -417,6 +422,17 @@ export class BaseCore {
       this.show(state)
     }
     this.keys.clear()
+  }
+}
+
+async function copyAll({ key, output }: LiveGeneration, to: StoredDriver): Promise<void> {
+  const length = output.resource.length ?? 0
+  const buffer = new Uint8Array(Math.min(length, 1024 * 1024))
+  for (let at = 0; at < length; ) {
+    const read = await output.driver.read(at, buffer.subarray(0, Math.min(buffer.byteLength, length - at)))
+    if (read === 0) throw new StorageIoError(`${key.id} ends at ${at}, before ${length}`)
+    await to.write(at, [buffer.subarray(0, read)])
+    at += read
   }
 }
 

@@ -74,14 +74,9 @@ export class Moving {
     )
     try {
       if (backend.clone) {
-        await backend.clone(
-          { name: `${source.key.asset}/${source.name}`, generation: source.generation },
-          { name: file, generation },
-          true,
-        )
+        await backend.clone({ name: source.file, generation: source.generation }, { name: file, generation }, true)
       } else {
-        const driver = await this.#core.openNew(file, generation)
-        await this.#core.clone(source, file, generation, driver)
+        const driver = await this.#core.openCopy(source, file, generation)
         await driver.sync()
         await driver.close()
       }

@@ -185,7 +185,7 @@ export class DiskBackend implements Backend {
     }
     try {
       // Copy on write where the file system can.
-      await copyFile(source, target, constants.COPYFILE_FICLONE)
+      await copyFile(source, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
     } catch (error) {
       throw mapIoError(error, target, 'copy')
     }
