@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { CisternError } from '@cistern/storage'
-import fc from 'fast-check'
 import { checkKey, ResourceKey } from '#assets/key.js'
+import fc from '../helpers/fast-check.js'
 
 const LEGAL_PATHS = [
   'film.mp4',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import fc from 'fast-check'
 import { decodeMetadata, encodeMetadata, MAX_METADATA_BYTES, MAX_METADATA_DEPTH } from '#assets/metadata.js'
+import fc from '../helpers/fast-check.js'
 
 const CODE = 'ERR_CISTERN_INVALID_OPTION'
 const roundTrip = (metadata: object): object => decodeMetadata(encodeMetadata(metadata))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { ResourceKey } from '#assets/key.js'
 import { portable, unportable } from '#assets/portable.js'
+import fc from '../helpers/fast-check.js'
 
 /** Name and component. */
 const TABLE: readonly (readonly [name: string, component: string])[] = [

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
-import fc from 'fast-check'
-
-/** Everything random in the model tests comes from this; CISTERN_MODEL_SEED sets it. */
-export const seed: number = Number(process.env.CISTERN_MODEL_SEED ?? Date.now() % 2 ** 31)
+import fc, { seed } from '../helpers/fast-check.js'
 
 /** Milliseconds after which a run that does not end counts as one that hangs. */
 const HANG_MS = 20_000
@@ -31,7 +28,7 @@ export async function assertAll<T>(
     if (!details.failed) return
     const { counterexamplePath, counterexample, errorInstance } = details
     assert.fail(
-      `CISTERN_MODEL_SEED=${from} CISTERN_MODEL_PATH=${counterexamplePath}\n` +
+      `CISTERN_SEED=${from} CISTERN_MODEL_PATH=${counterexamplePath}\n` +
         `${JSON.stringify(counterexample?.[0])}\n${inspect(errorInstance)}`,
     )
   } finally {

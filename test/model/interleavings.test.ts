@@ -1,7 +1,7 @@
 import { test } from 'node:test'
-import fc from 'fast-check'
+import fc from '../helpers/fast-check.js'
 import { ACTIONS, type Action } from './actors.js'
-import { assertAll, seed } from './checking.js'
+import { assertAll } from './checking.js'
 import { exploreAll, interleave } from './explore.js'
 
 // CISTERN_MODEL_INTERLEAVINGS random ones, and at most a tenth of it of each pair of actions.
@@ -19,8 +19,7 @@ test(`[core 29] every interleaving of each two actions on one key, up to ${eachP
   t.diagnostic(`${ran} interleavings of ${pairs.length} pairs, ${whole} of them wholly`)
 })
 
-test(`[core 29] ${runs} random interleavings of two to five actions: no lost writer, no resurrected key`, async (t) => {
-  t.diagnostic(`seed ${seed}`)
+test(`[core 29] ${runs} random interleavings of two to five actions: no lost writer, no resurrected key`, async () => {
   const actions = fc.array(fc.constantFrom<Action>(...ACTIONS), { minLength: 2, maxLength: 5 })
   const choices = fc.array(fc.nat(9), { maxLength: 80, size: 'max' })
   await assertAll(fc.record({ actions, choices }), runs, (run) => interleave(run.actions, following(run.choices)))

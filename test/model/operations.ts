@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../helpers/fast-check.js'
 
 /** Two assets; the paths collide as file names: a folder where a file is, and names that differ in case alone. */
 export const KEYS = ['a/x', 'a/x/y', 'a/X', 'b/x', 'b/z'] as const

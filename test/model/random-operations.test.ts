@@ -1,5 +1,5 @@
 import { test } from 'node:test'
-import { assertAll, seed } from './checking.js'
+import { assertAll } from './checking.js'
 import { sequences } from './operations.js'
 import { memory, onDisk } from './places.js'
 import { runSequence } from './run.js'
@@ -9,12 +9,10 @@ const runs = Number(process.env.CISTERN_MODEL_RUNS ?? 10_000)
 const maxLength = Number(process.env.CISTERN_MODEL_LENGTH ?? 30)
 const onDiskRuns = Math.ceil(runs / 20)
 
-test(`[core 56] ${runs - onDiskRuns} random sequences in memory hold what a map of byte arrays holds`, async (t) => {
-  t.diagnostic(`seed ${seed}`)
+test(`[core 56] ${runs - onDiskRuns} random sequences in memory hold what a map of byte arrays holds`, async () => {
   await assertAll(sequences(maxLength), runs - onDiskRuns, (sequence) => runSequence(memory, sequence))
 })
 
-test(`[core 56] ${onDiskRuns} random sequences on disk do, and come back after each restart`, async (t) => {
-  t.diagnostic(`seed ${seed}`)
+test(`[core 56] ${onDiskRuns} random sequences on disk do, and come back after each restart`, async () => {
   await assertAll(sequences(maxLength), onDiskRuns, (sequence) => onDisk((place) => runSequence(place, sequence)))
 })

@@ -1,5 +1,6 @@
 import { test } from 'node:test'
-import { assertAll, seed } from './checking.js'
+import { seed } from '../helpers/fast-check.js'
+import { assertAll } from './checking.js'
 import { sequences } from './operations.js'
 import { memory, onDisk } from './places.js'
 import { runSequence } from './run.js'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemDriver } from '@cistern/storage'
-import fc from 'fast-check'
+import fc from '../helpers/fast-check.js'
 
 const step = fc.record({
   position: fc.nat({ max: 300_000 }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RangeSet } from '@cistern/storage'
-import fc from 'fast-check'
+import fc from '../helpers/fast-check.js'
 
 const limit = 60
 const step = fc.record({

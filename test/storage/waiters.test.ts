@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemDriver, Resource } from '@cistern/storage'
-import fc from 'fast-check'
+import fc from '../helpers/fast-check.js'
 
 const size = 12
 const range = fc.tuple(fc.integer({ min: 0, max: size }), fc.integer({ min: 0, max: 5 }))

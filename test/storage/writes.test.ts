@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Driver, FileDriver, MemDriver, Resource } from '@cistern/storage'
-import fc from 'fast-check'
+import fc from '../helpers/fast-check.js'
 import { TemporaryFolder } from './places.js'
 
 const write = fc.record({

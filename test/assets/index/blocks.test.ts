@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { BLOCK_BYTES, BlockMap } from '#assets/index/blocks.js'
+import fc from '../../helpers/fast-check.js'
 
 const block = fc.integer({ min: 0, max: 9 })
 const step = fc.oneof(

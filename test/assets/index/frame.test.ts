@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import {
   encodeFrame,
   encodeFrames,
@@ -11,6 +10,7 @@ import {
   scanFrames,
 } from '#assets/index/frame.js'
 import { decodeHeader, encodeHeader } from '#assets/index/header.js'
+import fc from '../../helpers/fast-check.js'
 import { headerOf, hex, otherStoreId, storeId } from './fixtures.js'
 
 const scope = { storeId, number: 3 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import { decodeRecord, encodeRecord, type IndexRecord, pack } from '#assets/index/record.js'
+import fc from '../../helpers/fast-check.js'
 
 const stray = { asset: 'a', path: 'b', name: 'b~1', generation: 's-1', published: true }
 const RECORDS: readonly IndexRecord[] = [

@@ -3,10 +3,10 @@ import fs from 'node:fs'
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import fc from 'fast-check'
 import { FRAME_OVERHEAD, MAX_PAYLOAD } from '#assets/index/frame.js'
 import { encodeHeader } from '#assets/index/header.js'
 import { readSnapshot, removeStrays, writeSnapshot } from '#assets/index/snapshot.js'
+import fc from '../../helpers/fast-check.js'
 import { headerOf, hex, otherStoreId, payloadsOf, storeId, temporaryDir } from './fixtures.js'
 
 const header = headerOf('cov', 4, { sequence: 17 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CisternError, ForwardingWriter, NoSpaceError, StorageIoError } from '@cistern/storage'
-import fc from 'fast-check'
 import { FreeSpace } from '#assets/evicting/free-space.js'
 import { ResourceKey } from '#assets/key.js'
 import { AssetsLayer } from '#assets/layers/assets-layer.js'
@@ -11,6 +10,7 @@ import { lease } from '#assets/layers/lease.js'
 import { withHandles } from '#assets/layers/wrap-acquisition.js'
 import type { Acquisition, Assets, Layer, RemoveAssetOptions } from '#assets/types.js'
 import { deferred, eventLoopTurn, stateOf } from '../../helpers/deferred.js'
+import fc from '../../helpers/fast-check.js'
 import { chainOver, type FakeOptions, FakeStore, fill } from './fake-base.js'
 
 const keyOf = (asset: string, path = 'a.ts'): ResourceKey => ResourceKey.of(asset, path)

@@ -12,9 +12,9 @@ import {
   ResourceRemovedError,
   WriterClosedError,
 } from '@cistern/storage'
-import fc from 'fast-check'
 import { inPieces, randomBytes, randomInteger, randomNumbers, shuffled } from '../../helpers/bytes.js'
 import { deferred, eventLoopTurn, stateOf } from '../../helpers/deferred.js'
+import fc from '../../helpers/fast-check.js'
 import { decrypted, decrypting, encrypted, PositionXor, staged } from './staged.js'
 
 const KIB = 1024
