@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { existsSync, writeFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Folders } from '#assets/disk/folders.js'
+import { tempFolder } from '../../helpers/temp-folder.js'
+
+test('[core 26] what is begun in a folder whose last file is being removed finds its folder', async (t) => {
+  const root = tempFolder(t)
+  const folders = new Folders(root)
+  const folder = join(root, 'film', 'part')
+  const comeAndGo = async (name: string): Promise<void> => {
+    for (let round = 0; round < 250; round++) {
+      const file = join(folder, `${name}${round}`)
+      await folders.during(folder, () => writeFile(file, '', { flag: 'wx' }))
+      await rm(file)
+      await folders.removeEmpty(folder)
+    }
+  }
+  await Promise.all(['a', 'b', 'c', 'd'].map(comeAndGo))
+  assert.ok(!existsSync(join(root, 'film')), 'empty folders go with their last file')
+  assert.ok(existsSync(root))
+})
+
+test('a folder above one in which something is being made stays', async (t) => {
+  const root = tempFolder(t)
+  const folders = new Folders(root)
+  const below = join(root, 'film', 'part')
+  await folders.during(below, async () => {
+    if (!existsSync(below)) throw Object.assign(new Error('not there yet'), { code: 'ENOENT' })
+    await folders.removeEmpty(below)
+    writeFileSync(join(below, 'a'), '')
+  })
+  assert.ok(existsSync(join(below, 'a')))
+})
+
+test('what fails for another reason is tried once', async (t) => {
+  const folders = new Folders(tempFolder(t))
+  let tries = 0
+  const refused = folders.during('film', async () => {
+    tries++
+    throw Object.assign(new Error('no'), { code: 'EACCES' })
+  })
+  await assert.rejects(refused, { code: 'EACCES' })
+  assert.equal(tries, 1)
+})
