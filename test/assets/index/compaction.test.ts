@@ -144,7 +144,7 @@ describe('compaction', () => {
 
   it('spells out resources whose checksums fill frames of their own, beside small ones', async (t) => {
     const place = await ground(t)
-    const blocks = 20_000
+    const blocks = 40_000
     for (let i = 0; i < 200; i++) {
       const path = `s${String(i).padStart(3, '0')}.ts`
       const generation = `session-${(i + 1).toString(36)}`
