@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { mock, test } from 'node:test'
-import { FileDriver } from '@cistern/storage'
+import { FileDriver, StorageIoError } from '@cistern/storage'
 import { TemporaryFolder } from './places.js'
 
 test('create makes a file for its owner alone, and never opens one that is there', async () => {
@@ -137,4 +137,18 @@ test('[core 15] close waits for what is under way, and refuses what comes after'
   await Promise.all([writing, syncing, closing])
   assert.equal(order.at(-1), 'closed')
   assert.equal(fs.statSync(folder.file('a')).size, bytes.length)
+})
+
+test('[core 15] an operation that Node refuses at once does not keep close waiting', async () => {
+  using folder = new TemporaryFolder()
+  const driver = FileDriver.create(folder.file('a'))
+  await assert.rejects(driver.read(0.5, new Uint8Array(4)), { code: 'ERR_OUT_OF_RANGE' })
+  await driver.close()
+})
+
+test('[core 15] the size of a closed file is not that of another', async () => {
+  using folder = new TemporaryFolder()
+  const driver = FileDriver.create(folder.file('a'))
+  await driver.close()
+  assert.throws(() => driver.size, StorageIoError)
 })

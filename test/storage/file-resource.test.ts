@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { mock, test } from 'node:test'
-import { type FileResourceOptions, openFileResource, type ResourceWriter } from '@cistern/storage'
+import { type FileResourceOptions, openFileResource, type ResourceWriter, StorageIoError } from '@cistern/storage'
 import { TemporaryFolder } from './places.js'
 
 const bytes = (what: string): Uint8Array => Buffer.from(what)
@@ -256,4 +256,20 @@ test('[core 11] a stream goes on after the resource it came from was disposed, a
   assert.equal(descriptors(folder), 1)
   assert.equal(await text(stream), 'x'.repeat(1000))
   while (descriptors(folder) > 0) await new Promise((resolve) => setImmediate(resolve))
+})
+
+test('a sync that failed is not tried again into a success: the resource fails, and its part goes', async (t) => {
+  using folder = new TemporaryFolder()
+  await using file = await openFileResource(folder.file('film.mp4'))
+  const writer = written(file.writer)
+  await writer.writeFrom([bytes('hello')])
+  const failing = t.mock.method(fs, 'fdatasync', (_fd: number, done: (error: Error) => void) => {
+    failing.mock.restore() // the system says so once
+    process.nextTick(done, Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }))
+  })
+  await assert.rejects(writer.commit(), StorageIoError)
+  assert.equal(file.reader.status.state, 'failed')
+  await assert.rejects(writer.commit(), StorageIoError)
+  await file[Symbol.asyncDispose]()
+  assert.deepEqual(fs.readdirSync(folder.path), [])
 })

@@ -65,3 +65,21 @@ test('nothing can be asked of it once closed', async () => {
   await assert.rejects(driver.truncate(0), closed)
   await assert.rejects(driver.sync(), closed)
 })
+
+test('many resources together let others have a turn, in reading as in writing', async () => {
+  const drivers = Array.from({ length: 32 }, () => new MemDriver())
+  const block = new Uint8Array(2 ** 20)
+  let turns = 0
+  let isRunning = true
+  const count = (): void => {
+    turns++
+    if (isRunning) setImmediate(count)
+  }
+  setImmediate(count)
+  for (const driver of drivers) await driver.write(0, [block])
+  assert.ok(turns >= 7, `${turns} turns while 32 MiB were written`)
+  turns = 0
+  for (const driver of drivers) await driver.read(0, block)
+  isRunning = false
+  assert.ok(turns >= 7, `${turns} turns while 32 MiB were read`)
+})

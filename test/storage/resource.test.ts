@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MemDriver, RangeSet, Resource, type ResourceHooks, StoreClosedError, wrapWriter } from '@cistern/storage'
+import {
+  MemDriver,
+  RangeSet,
+  ReaderClosedError,
+  Resource,
+  ResourceAbandonedError,
+  type ResourceHooks,
+  StoreClosedError,
+  WriterClosedError,
+  wrapReader,
+  wrapWriter,
+} from '@cistern/storage'
 import { GatedDriver } from '@cistern/storage/testing'
 
 const some = (length: number, value = 1): Uint8Array => new Uint8Array(length).fill(value)
@@ -315,3 +326,88 @@ function withAbort(): { signal: AbortSignal; abort: () => void } {
   const controller = new AbortController()
   return { signal: controller.signal, abort: () => controller.abort() }
 }
+
+test('[core 4] a reader that leaves at a discard may close another that waits; the others are still woken', async () => {
+  const next = fresh({}, 'h')
+  const resource = fresh({ renew: async () => next })
+  const writer = resource.openWriter()
+  const [untouched, other, touched] = [resource.openReader(), resource.openReader(), resource.openReader()]
+  await writer.writeAt(0, some(4))
+  await touched.readAt(0, new Uint8Array(4))
+  wrapReader(touched, { onClose: () => untouched.close() })
+  const closed = assert.rejects(untouched.waitRange(4, 8), ReaderClosedError)
+  await writer.discard()
+  await closed
+  const committed = other.waitCommit()
+  await writer.writeAt(0, some(4))
+  assert.equal(await writer.commit(), 4)
+  assert.equal(await Promise.race([committed, turn()]), 4)
+})
+
+test('[core 8] a read that a commit cut under is short, though that commit was refused and more was written behind', async () => {
+  const refused = new Error('no')
+  const resource = fresh({ committing: () => Promise.reject(refused) })
+  const driver = resource.driver as GatedDriver
+  const writer = resource.openWriter()
+  using reader = resource.openReader()
+  await writer.writeAt(0, some(120))
+  let go = () => {}
+  driver.beforeRead = () => new Promise((resolve) => (go = resolve))
+  const target = new Uint8Array(120)
+  const reading = reader.readAt(0, target)
+  await assert.rejects(writer.commit(50), refused)
+  await writer.writeAt(110, some(10))
+  go()
+  assert.equal(await reading, 50)
+})
+
+test('[core 13] a stream whose read was under way when a commit cut what it read ends with the resource', async () => {
+  const resource = fresh()
+  const driver = resource.driver as GatedDriver
+  const writer = resource.openWriter()
+  using reader = resource.openReader()
+  await writer.writeAt(0, some(100))
+  const chunks = reader.chunks({ chunkSize: 50 })[Symbol.asyncIterator]()
+  assert.equal((await chunks.next()).value?.length, 50)
+  let go = () => {}
+  driver.beforeRead = () => new Promise((resolve) => (go = resolve))
+  const second = chunks.next()
+  const whole = reader.bytes({ start: 50, end: 100 })
+  const gates = [go]
+  await writer.commit(50)
+  driver.beforeRead = undefined
+  for (const gate of gates) gate()
+  go()
+  assert.equal((await second).done, true)
+  assert.equal((await whole).length, 0)
+})
+
+test('[core 5] a release whose cause is null, as from plain JavaScript, tells those who wait', async () => {
+  const resource = fresh()
+  const writer = resource.openWriter()
+  using reader = resource.openReader()
+  const told = assert.rejects(reader.waitRange(0, 1), ResourceAbandonedError)
+  await writer.release(null as never)
+  await told
+  await assert.rejects(writer.writeAt(0, some(1)), WriterClosedError)
+})
+
+test('[core 5] a failure without an error is a failure', async () => {
+  const resource = fresh()
+  const writer = resource.openWriter()
+  using reader = resource.openReader()
+  const told = assert.rejects(reader.waitRange(0, 1), WriterClosedError)
+  await writer.fail(undefined as never)
+  await told
+  assert.equal(resource.status.state, 'failed')
+})
+
+test('what fails in memory says what, and names no file', async () => {
+  const resource = fresh()
+  const driver = resource.driver as GatedDriver
+  driver.beforeWrite = () => Promise.reject(new Error('worn out'))
+  await assert.rejects(resource.openWriter().writeAt(5, some(10)), {
+    name: 'StorageIoError',
+    message: 'cannot write bytes 5-15: worn out',
+  })
+})

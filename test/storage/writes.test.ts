@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Driver, FileDriver, MemDriver, Resource } from '@cistern/storage'
+import { type Driver, FileDriver, InvalidOptionError, MemDriver, Resource } from '@cistern/storage'
+import { GatedDriver } from '@cistern/storage/testing'
 import fc from '../helpers/fast-check.js'
 import { TemporaryFolder } from './places.js'
 
@@ -56,3 +57,30 @@ for (const name of ['file', 'memory'] as const) {
     )
   })
 }
+
+test('a buffer that is transferred away while it waits fails its run, and shifts nothing', async () => {
+  const driver = new GatedDriver(new MemDriver())
+  const resource = new Resource({ generation: 'g', driver })
+  const writer = resource.openWriter()
+  let go = () => {}
+  driver.beforeWrite = () => {
+    driver.beforeWrite = undefined
+    return new Promise<void>((resolve) => (go = resolve))
+  }
+  const [first, second, third] = [1, 2, 3].map((value) => new Uint8Array(4).fill(value)) as [
+    Uint8Array<ArrayBuffer>,
+    Uint8Array,
+    Uint8Array,
+  ]
+  const head = writer.writeAt(100, new Uint8Array(1))
+  const written = Promise.allSettled([first, second, third].map((bytes, at) => writer.writeAt(at * 4, bytes)))
+  structuredClone(first, { transfer: [first.buffer] })
+  go()
+  await head
+  for (const outcome of await written) {
+    assert.equal(outcome.status, 'rejected')
+    assert.ok(InvalidOptionError.is(outcome.reason))
+  }
+  assert.deepEqual(resource.coverage.toFlat(), [100, 101])
+  await writer.writeAt(0, new Uint8Array(4))
+})

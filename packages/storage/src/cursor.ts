@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './errors.js'
+import { InvalidOptionError, RangeNotAvailableError } from './errors.js'
 import { checkPosition, checkRange } from './positions.js'
 import type { Bytes, ReadOptions, ResourceReader } from './types.js'
 
@@ -59,11 +59,19 @@ export class Cursor {
         continue
       }
       const target = allocate(Math.min(covered, this.#end - position, this.chunkSize))
-      const got = await reader.readAt(position, target)
+      const got = await reader.readAt(position, target).catch((error: unknown) => {
+        if (isGone(error, reader, position)) return 0
+        throw error
+      })
       this.#position += got
-      return got === target.length ? target : target.subarray(0, got)
+      if (got > 0) return got === target.length ? target : target.subarray(0, got)
     }
   }
+}
+
+/** Bytes that were there when a read of them began were cut off by a commit, or dropped: they are waited for anew. */
+function isGone(error: unknown, reader: ResourceReader, position: number): boolean {
+  return RangeNotAvailableError.is(error) && !reader.coverage.has(position, position + 1)
 }
 
 /** Waits for [start, end) and reads it into one array. */
@@ -79,7 +87,14 @@ export async function readWhole(reader: ResourceReader, options: ReadOptions): P
   const target = allocate(end - start)
   let filled = 0
   while (filled < target.length) {
-    const got = await reader.readAt(start + filled, filled === 0 ? target : target.subarray(filled))
+    const position = start + filled
+    let got: number
+    try {
+      got = await reader.readAt(position, filled === 0 ? target : target.subarray(filled))
+    } catch (error) {
+      if (isGone(error, reader, position)) return readWhole(reader, options)
+      throw error
+    }
     if (got === 0) return target.subarray(0, filled)
     filled += got
     signal?.throwIfAborted()

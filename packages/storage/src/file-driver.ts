@@ -17,6 +17,7 @@ type Callback = (error: NodeJS.ErrnoException | null, bytes: number) => void
  * again would read another file.
  */
 export class FileDriver implements Driver {
+  /** The descriptor; its number means another file once the driver is closed. */
   readonly fd: number
   #path: string
   /** Where the file ends, NaN where that is not certain. Nobody else writes to a file created here. */
@@ -80,6 +81,7 @@ export class FileDriver implements Driver {
 
   /** Bytes in the file, holes included. */
   get size(): number {
+    if (this.#closing !== undefined) throw this.#closedError()
     return fs.fstatSync(this.fd).size
   }
 
@@ -182,16 +184,19 @@ export class FileDriver implements Driver {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError())
     this.#inFlight++
     return new Promise<T>((resolve, reject) => {
-      begin(
-        (result) => {
+      const fail = (error: Error) => {
+        this.#ended()
+        reject(error)
+      }
+      try {
+        begin((result) => {
           this.#ended()
           resolve(result)
-        },
-        (error) => {
-          this.#ended()
-          reject(error)
-        },
-      )
+        }, fail)
+      } catch (error) {
+        // Node refuses an argument at once: that operation has ended too, or `close` would wait for it for ever.
+        fail(error as Error)
+      }
     })
   }
 

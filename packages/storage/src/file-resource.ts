@@ -85,7 +85,7 @@ class StandaloneFile {
       coverage: covering(size),
       path: () => this.#path,
       hooks: {
-        committing: () => driver.sync(),
+        committing: () => synced(resource, driver),
         // The file was there before us: whatever becomes of the writing, it is not ours to remove.
         renew: async () => this.#begin(),
         unused: () => this.#chore(() => closeDrained(resource)),
@@ -116,7 +116,7 @@ class StandaloneFile {
       hooks: {
         committing: async () => {
           // Bytes before the name: after a power cut the final name is absent or whole.
-          await driver.sync()
+          await synced(resource, driver)
           await publish(part, this.#path, this.#overwrite)
           published = true
           driver.moved(this.#path)
@@ -154,6 +154,17 @@ class StandaloneFile {
 async function closeDrained(resource: Resource): Promise<void> {
   await resource.drained()
   await resource.driver.close()
+}
+
+/** A sync that failed may have lost any of the bytes, and the next one would not say so again: the resource is done for. */
+async function synced(resource: Resource, driver: FileDriver): Promise<void> {
+  try {
+    await driver.sync()
+  } catch (cause) {
+    const error = mapIoError(cause, driver.path, 'sync')
+    resource.fail(error)
+    throw error
+  }
 }
 
 function covering(size: number): RangeSet {

@@ -10,6 +10,7 @@ import {
   tellRead,
   tellWait,
   type WriterHooks,
+  wantsRetry,
 } from './hooks.js'
 import { ReaderBase } from './reader-base.js'
 import type {
@@ -77,7 +78,8 @@ export class ForwardingReader extends ReaderBase {
   waitRange(start: number, end: number, options?: WaitOptions): Promise<WaitOutcome> {
     const { length = end, coverage } = this.#inner
     // What is met, or refused, at once is no wait.
-    if (start < length && start < end && !coverage.has(start, Math.min(end, length)))
+    const isRefused = this.#closed || start < 0 || options?.signal?.aborted === true
+    if (!isRefused && start < length && start < end && !coverage.has(start, Math.min(end, length)))
       tellWait(this.#group, { start, end })
     return this.#inner.waitRange(start, end, options)
   }
@@ -213,10 +215,7 @@ export class ForwardingWriter extends WriterBase {
     try {
       await this.#inner.writeAt(position, bytes)
     } catch (error) {
-      for (let i = this.#hooks.length - 1; i >= 0; i--) {
-        const verdict = await this.#hooks[i]?.onWriteError?.(error as Error)
-        if (verdict === 'retry') return this.#inner.writeAt(position, bytes)
-      }
+      if (await wantsRetry(this.#hooks, error as Error)) return this.#inner.writeAt(position, bytes)
       throw error
     }
   }

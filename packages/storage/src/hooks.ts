@@ -62,3 +62,15 @@ export function tellWait(group: HookGroup | undefined, range: ByteRange): void {
 export function tellRead(group: HookGroup | undefined, position: number, bytes: number): void {
   for (let at = group; at !== undefined; at = at.parent) at.hooks.onRead?.(position, bytes)
 }
+
+/** The innermost layer is asked first: it is nearest to the cause. */
+export async function wantsRetry(hooks: readonly WriterHooks[], error: Error): Promise<boolean> {
+  for (let i = hooks.length - 1; i >= 0; i--) {
+    try {
+      if ((await hooks[i]?.onWriteError?.(error)) === 'retry') return true
+    } catch {
+      // A hook that fails asks for no retry; the write's own error is the one to tell.
+    }
+  }
+  return false
+}

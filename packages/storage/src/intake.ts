@@ -87,7 +87,13 @@ export class Intake {
 
   readonly #onStep = (step: Step): void => {
     this.#pulling = false
-    if (!this.#failed) this.#take(step)
+    try {
+      if (!this.#failed) this.#take(step)
+    } catch (error) {
+      // A step that is none: the source is at its end, as it is for `for await`.
+      this.#ended = true
+      this.#fail(error)
+    }
     this.#pull()
   }
 
@@ -153,24 +159,27 @@ export class Intake {
 }
 
 function stepsOf(source: NonNullable<ByteSource>): Steps {
+  if (typeof source !== 'object') throw notASource()
   if (typeof (source as Partial<ReadableStream>).getReader === 'function') {
     const reader = (source as ReadableStream<Uint8Array>).getReader()
     return {
       next: async () => {
-        const step = await reader.read()
-        if (step.done) reader.releaseLock()
-        return step as Step
+        let isOver = true
+        try {
+          const step = await reader.read()
+          isOver = step.done
+          return step as Step
+        } finally {
+          if (isOver) reader.releaseLock()
+        }
       },
-      end: async (reason) => {
-        await reader.cancel(reason)
-        reader.releaseLock()
-      },
+      end: (reason) => reader.cancel(reason).finally(() => reader.releaseLock()),
     }
   }
   const asynchronous = (source as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]
   const synchronous = (source as Iterable<Uint8Array>)[Symbol.iterator]
   if (typeof asynchronous !== 'function' && typeof synchronous !== 'function') {
-    throw new InvalidOptionError('a source must be an iterable, an async iterable or a ReadableStream of Uint8Arrays')
+    throw notASource()
   }
   const iterator =
     typeof asynchronous === 'function'
@@ -185,4 +194,8 @@ function stepsOf(source: NonNullable<ByteSource>): Steps {
       return iterator.return?.()
     },
   }
+}
+
+function notASource(): InvalidOptionError {
+  return new InvalidOptionError('a source must be an iterable, an async iterable or a ReadableStream of Uint8Arrays')
 }

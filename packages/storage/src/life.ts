@@ -51,6 +51,8 @@ export class Life implements WriteTarget {
   removal: Error | undefined
   /** Shut down: nothing works any more. */
   end: Error | undefined
+  /** What waits are told while nobody writes. One for all: its stack costs twenty times what a wait does. */
+  #abandonment: Error | undefined
   #operations = 0
   #drained: (() => void)[] = []
 
@@ -120,7 +122,7 @@ export class Life implements WriteTarget {
 
   /** Bytes that were there cannot be read: they do not count as covered any more. Gives the error to tell. */
   readFailed(start: number, end: number, cause: unknown): Error {
-    const error = mapIoError(cause, this.driver.path, `read bytes ${start}-${end} of`)
+    const error = this.#ioError(cause, 'read', start, end)
     if (this.refusal === undefined || this.refusal === this.removal) this.#lose(start, end, error)
     return error
   }
@@ -168,7 +170,7 @@ export class Life implements WriteTarget {
   }
 
   missed(start: number, end: number, cause: unknown): Error {
-    const error = mapIoError(cause, this.driver.path, `write bytes ${start}-${end} of`)
+    const error = this.#ioError(cause, 'write', start, end)
     if (this.failure === undefined && this.removal === undefined) this.#lose(start, end, error)
     return error
   }
@@ -219,8 +221,13 @@ export class Life implements WriteTarget {
       next.writer = this.writer
       this.writer = undefined
     }
-    for (const reader of this.readers) reader.supersede(next, error)
-    for (const wait of this.waiters.takeAll()) next.place(wait)
+    // Then all that go on, with their waits: a reader that leaves may close one of them, whose waits must stand where it looks.
+    const left = [...this.readers].filter((reader) => !reader.goOn(next))
+    for (const wait of this.waiters.takeAll()) {
+      if (wait.reader.life === next) next.place(wait)
+      else wait.reject(error)
+    }
+    for (const reader of left) reader.supersede(error)
     this.tellUnused()
   }
 
@@ -254,6 +261,7 @@ export class Life implements WriteTarget {
     if (this.writer !== writer) return
     this.writer = undefined
     this.abandonedBy = cause
+    this.#abandonment = undefined
     this.placeAll()
   }
 
@@ -277,9 +285,8 @@ export class Life implements WriteTarget {
     if (this.removal !== undefined) wait.reject(this.removal)
     else if (this.writer !== undefined || wait.patient) return false
     else {
-      const cause = this.abandonedBy
-      const why = cause === undefined ? 'nobody is writing this resource' : `the writer gave up: ${cause.message}`
-      wait.reject(new ResourceAbandonedError(why, { cause }))
+      this.#abandonment ??= abandonment(this.abandonedBy)
+      wait.reject(this.#abandonment)
     }
     return true
   }
@@ -290,6 +297,11 @@ export class Life implements WriteTarget {
     this.placeAll()
   }
 
+  #ioError(cause: unknown, verb: 'read' | 'write', start: number, end: number): Error {
+    const { path } = this.driver
+    return mapIoError(cause, path, `${verb} bytes ${start}-${end}${path === undefined ? '' : ' of'}`)
+  }
+
   #notAvailable(position: number): Error {
     const nextCovered = this.coverage.nextCovered(position)
     const next = nextCovered === undefined ? 'nothing' : `${nextCovered.start}-${nextCovered.end}`
@@ -298,4 +310,9 @@ export class Life implements WriteTarget {
       nextCovered,
     })
   }
+}
+
+function abandonment(cause: Error | undefined): Error {
+  const why = cause === undefined ? 'nobody is writing this resource' : `the writer gave up: ${cause.message}`
+  return new ResourceAbandonedError(why, { cause })
 }

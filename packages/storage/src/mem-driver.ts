@@ -11,12 +11,30 @@ const chunkSize = 64 * 1024
 /** Copying goes on without a break for this many bytes: a few milliseconds. */
 const turnBytes = 4 * 1024 * 1024
 
+/** What a call costs besides, in bytes copied: small ones add up too. */
+const callBytes = 4 * 1024
+// Over all of the memory there is: each resource by itself may be small.
+let copied = 0
+let pause: Promise<void> | undefined
+
+/** Promises alone let no timer or socket have a turn: after enough bytes all who copy wait for one. */
+function count(bytes: number): void {
+  copied += bytes + callBytes
+  if (copied < turnBytes) return
+  pause ??= new Promise((resolve) => {
+    setImmediate(() => {
+      copied = 0
+      pause = undefined
+      resolve()
+    })
+  })
+}
+
 /** Bytes in memory: chunks of 64 KiB, those in use only, the last as large as it must be. */
 export class MemDriver implements Driver {
   readonly #chunks = new Map<number, Uint8Array>()
   readonly #maxBytes: number
   #length = 0
-  #copied = 0
   #closed = false
 
   constructor(options: MemDriverOptions = {}) {
@@ -26,11 +44,12 @@ export class MemDriver implements Driver {
   async read(position: number, target: Uint8Array): Promise<number> {
     let done = 0
     for (;;) {
+      while (pause !== undefined) await pause
       const part = target.length <= turnBytes ? target : target.subarray(done, done + turnBytes)
       const got = this.readSync(position + done, part)
       done += got
+      count(got)
       if (got < part.length || done === target.length) return done
-      await this.#turn(got)
     }
   }
 
@@ -51,7 +70,8 @@ export class MemDriver implements Driver {
   }
 
   async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
-    await this.#turn(this.writeSync(position, parts))
+    while (pause !== undefined) await pause
+    count(this.writeSync(position, parts))
   }
 
   /** Gives the bytes written. */
@@ -89,14 +109,6 @@ export class MemDriver implements Driver {
   async close(): Promise<void> {
     this.#closed = true
     this.#chunks.clear()
-  }
-
-  /** Promises alone let no timer or socket have a turn: after enough bytes one is given. */
-  async #turn(bytes: number): Promise<void> {
-    this.#copied += bytes
-    if (this.#copied < turnBytes) return
-    this.#copied = 0
-    await new Promise((resolve) => setImmediate(resolve))
   }
 
   #put(position: number, part: Uint8Array): void {

@@ -59,26 +59,26 @@ export class ReaderState implements Leakable {
     for (const wait of this.waits) wait.cancel(error)
   }
 
-  /** The generation is gone; whoever read of it must not go on with the next one, and counts as closed. */
-  supersede(next: Life, error: Error): void {
+  /** The generation is gone: a reader that read nothing of it goes on with the next one. False for one that did. */
+  goOn(next: Life): boolean {
     this.life.readers.delete(this)
-    if (this.touch.touched) {
-      this.refuse(error)
-      this.#leave()
-    } else {
-      this.life = next
-      next.readers.add(this)
-    }
+    if (this.touch.touched) return false
+    this.life = next
+    next.readers.add(this)
+    return true
+  }
+
+  /** Whoever read of a generation that is gone must not go on with the next one, and counts as closed. */
+  supersede(error: Error): void {
+    this.refuse(error)
+    this.#leave()
   }
 
   collected(): void {
     if (this.#closed) return
-    try {
-      this.life.hooks.leaked?.('reader')
-      this.close()
-    } catch {
-      // Nobody called us: an owner's hook that throws here must not end the process.
-    }
+    // Nobody called us: an owner's hook that throws here must not end the process, nor keep the reader open.
+    quietly(() => this.life.hooks.leaked?.('reader'))
+    quietly(() => this.close())
   }
 
   #leave(): void {
@@ -88,4 +88,10 @@ export class ReaderState implements Leakable {
     leaveGroup(this.group)
     this.life.readerLeft(this)
   }
+}
+
+function quietly(step: () => void): void {
+  try {
+    step()
+  } catch {}
 }

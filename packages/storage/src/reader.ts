@@ -80,8 +80,10 @@ export class ReaderHandle extends ReaderBase {
     // Closed, discarded or failed meanwhile. Told only now: until here the driver was using `target`.
     const refusal = state.refusal ?? life.failure
     if (refusal !== undefined) throw refusal
+    // Dropped, or cut off by a commit, meanwhile: by now it may be a hole.
+    got = Math.min(got, life.coverage.coveredEnd(position) - position)
     if (got < size) got = life.readShort(position, size, got)
-    if (state.group !== undefined) tellRead(state.group, position, got)
+    if (state.group !== undefined && got > 0) tellRead(state.group, position, got)
     return got
   }
 

@@ -53,7 +53,7 @@ export class Waiters {
     // Many at once are worth moving the rest; one is left to be swept with others.
     if (after - first > 1) positions.splice(first, after - first)
     if (heap !== undefined) this.#put(heap, coveredEnd)
-    else this.#sweep()
+    this.#sweep()
   }
 
   /** Takes out all, in the order of their ends, to be placed anew: the length became known, or coverage shrank. */

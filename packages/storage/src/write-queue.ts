@@ -1,4 +1,5 @@
-import type { WriterHooks } from './hooks.js'
+import { InvalidOptionError } from './errors.js'
+import { type WriterHooks, wantsRetry } from './hooks.js'
 
 /** One `writeAt` under way. */
 export interface Piece {
@@ -41,6 +42,8 @@ const roundPieces = 1024
 export class WriteQueue {
   readonly #target: WriteTarget
   #pending: Piece[] = []
+  /** So many of them are taken already: moving the rest each time would cost the square of what waits. */
+  #taken = 0
   #pumping = false
   #idle: (() => void)[] = []
 
@@ -67,14 +70,14 @@ export class WriteQueue {
 
   /** Rejects what is not in flight yet. */
   clear(error: Error): void {
-    for (const piece of this.#pending.splice(0)) piece.reject(error)
+    for (const piece of this.#pending.splice(this.#taken)) piece.reject(error)
   }
 
   async #pump(): Promise<void> {
     this.#pumping = true
-    while (this.#pending.length > 0) {
+    while (this.#pending.length > this.#taken) {
       const notYet = this.#target.ready()
-      if (notYet !== undefined) await notYet
+      if (notYet !== undefined) await notYet.catch(() => {}) // the write itself tells what is wrong
       const round = this.#takeRound()
       const admitted = round.hooked ? await this.#admit(round.called) : round.sorted
       if (round.hooked) admitted.sort((a, b) => a.position - b.position)
@@ -95,9 +98,9 @@ export class WriteQueue {
     const sorted: Piece[] = []
     let hooked = false
     let last = 0
-    let count = 0
-    for (; count < Math.min(pending.length, roundPieces); count++) {
-      const piece = pending[count] as Piece
+    let next = this.#taken
+    for (const limit = Math.min(pending.length, next + roundPieces); next < limit; next++) {
+      const piece = pending[next] as Piece
       if (piece.position >= last) sorted.push(piece)
       else {
         const at = firstEndingAfter(sorted, piece.position)
@@ -107,8 +110,13 @@ export class WriteQueue {
       last = Math.max(last, piece.end)
       hooked ||= piece.hooks.length > 0
     }
-    this.#pending = pending.slice(count)
-    return { called: pending.slice(0, count), sorted, hooked }
+    const called = pending.slice(this.#taken, next)
+    this.#taken = next
+    if (next * 2 >= pending.length) {
+      pending.splice(0, next)
+      this.#taken = 0
+    }
+    return { called, sorted, hooked }
   }
 
   /** Asks the writer's hooks, in the order of the calls. */
@@ -152,16 +160,17 @@ export class WriteQueue {
   }
 
   async #writeSteps(piece: Piece): Promise<void> {
-    for (let from = 0; from < piece.bytes.length; from += runBytes) {
-      const part = piece.bytes.subarray(from, from + runBytes)
-      const start = piece.position + from
-      await this.#writeParts(start, start + part.length, [part], piece)
+    for (let start = piece.position; start < piece.end; start += runBytes) {
+      const end = Math.min(piece.end, start + runBytes)
+      const part = piece.bytes.subarray(start - piece.position, end - piece.position)
+      await this.#writeParts(start, end, [part], piece)
     }
   }
 
   async #writeParts(start: number, end: number, parts: readonly Uint8Array[], asker: Piece): Promise<void> {
     for (let retried = false; ; retried = true) {
       this.#refuse()
+      checkWhole(start, end, parts)
       try {
         const written = this.#target.write(start, parts)
         // Beside the write, which is another thread's: checksums cost no time of their own.
@@ -182,6 +191,12 @@ export class WriteQueue {
   #refuse(): void {
     if (this.#target.refusal !== undefined) throw this.#target.refusal
   }
+}
+
+/** A buffer that was transferred away has no bytes left: those behind it would go where it should have. */
+function checkWhole(start: number, end: number, parts: readonly Uint8Array[]): void {
+  if (parts.reduce((at, part) => at + part.length, start) === end) return
+  throw new InvalidOptionError(`the bytes for ${start}-${end} were detached or resized before they were written`)
 }
 
 /** Index after the run that begins at `from`: contiguous, and at most 1 MiB unless one piece is larger. */
@@ -206,16 +221,4 @@ function firstEndingAfter(sorted: readonly Piece[], position: number): number {
     else high = middle
   }
   return low
-}
-
-/** The innermost layer is asked first: it is nearest to the cause. */
-async function wantsRetry(hooks: readonly WriterHooks[], error: Error): Promise<boolean> {
-  for (let i = hooks.length - 1; i >= 0; i--) {
-    try {
-      if ((await hooks[i]?.onWriteError?.(error)) === 'retry') return true
-    } catch {
-      // A hook that fails asks for no retry; the write's own error is the one to tell.
-    }
-  }
-  return false
 }

@@ -109,9 +109,11 @@ export class WriterState implements Leakable {
     await this.#renew()
   }
 
-  async fail(error: Error): Promise<void> {
+  async fail(reason: Error): Promise<void> {
     if (this.#settled !== undefined) return
     const { life } = this
+    // From JavaScript it may come without one: a failure that is none would leave the resource as it was.
+    const error = reason ?? new WriterClosedError('the writer failed, and did not say why')
     life.failure = error
     life.writer = undefined
     life.queue.clear(error)
@@ -131,7 +133,7 @@ export class WriterState implements Leakable {
     await this.life.queue.idle()
     if (this.#settled !== undefined) return
     const { life } = this
-    life.abandon(this, cause)
+    life.abandon(this, cause ?? undefined)
     this.#settle('release')
     try {
       await life.hooks.released?.(cause)
@@ -164,6 +166,15 @@ export class WriterState implements Leakable {
       if (this.busy === mine) this.busy = undefined
       done()
     }
+  }
+
+  /**
+   * Begins `work` in its turn. It counts as under way until then: a call that is made when the one before has ended, but
+   * this one has not begun yet, must not overtake it.
+   */
+  async inTurn(work: () => Promise<void>): Promise<void> {
+    const begun = await this.alone(async () => ({ settled: work() }))
+    return begun.settled
   }
 
   collected(): void {

@@ -36,7 +36,7 @@ export class WriterHandle extends WriterBase {
   writeAt(position: number, data: Uint8Array): Promise<void> {
     const state = this.#state
     // Its turn comes after the call that is under way, and before those made later.
-    if (state.busy !== undefined) return state.busy.then(() => this.#write(position, data))
+    if (state.busy !== undefined) return state.inTurn(() => this.#write(position, data))
     return this.#write(position, data)
   }
 
