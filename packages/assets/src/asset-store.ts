@@ -122,7 +122,12 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
 
   /**
    * Reader of what is there or is being written and, for the one who is to fill it, the writer. Dispose of it, or settle
-   * the writer and close the reader. Rejects with `ProcessorMismatchError` where bytes went through another processor.
+   * the writer and close the reader.
+   *
+   * Rejects with `ProcessorMismatchError` where bytes went, or go, through another processor; `NotSupportedError` for
+   * `extend` with a processor, and for a processor that no layer runs; what a processor given as a function rejects with;
+   * `QuotaExceededError` or `NoSpaceError` for an `extend` that has no room for its copy; `StoreReadonlyError` where
+   * something would begin; `StorageIoError`; or the signal's reason.
    */
   async acquire(key: ResourceKey, options?: AcquireOptions): Promise<Acquisition> {
     this.#check()
@@ -138,7 +143,10 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
     return this.#uses.acquisition(got)
   }
 
-  /** Rejects with `NotFoundError` where nothing is. */
+  /**
+   * Reader of what is there, finished or not. Rejects with `NotFoundError` where nothing is, or where what was there
+   * turned out damaged; `StorageIoError`; the signal's reason; and, with `committed`, what the resource failed with.
+   */
   async open(key: ResourceKey, options?: OpenOptions): Promise<ResourceReader> {
     this.#check()
     checkKey('open', key)
@@ -171,7 +179,13 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
     return reader
   }
 
-  /** Stores a whole thing; what was there is seen until then. Of two at once the last to commit wins. */
+  /**
+   * Stores a whole thing; what was there is seen until then. Of two at once the last to commit wins.
+   *
+   * Rejects with `IntegrityError`, `ProcessingError`, `QuotaExceededError`, `NoSpaceError`, `StorageIoError`, the failure
+   * of `body`, or the signal's reason; what was there stays. A `body` of another length than `length` is
+   * `IncompleteResourceError` or `InvalidRangeError`; for the rest see {@link AssetStore.acquire}.
+   */
   async put(key: ResourceKey, body: PutBody, options?: PutOptions): Promise<ResourceStat> {
     this.#check()
     checkKey('put', key)
@@ -181,7 +195,7 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
     return stat
   }
 
-  /** All bytes of what is committed; `undefined` where nothing is. */
+  /** All bytes of what is committed; `undefined` where nothing is, or not all of it yet. Rejects with `StorageIoError`. */
   async get(key: ResourceKey): Promise<Bytes | undefined> {
     this.#check()
     checkKey('get', key)
@@ -202,7 +216,10 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
 
   // ── keeping and letting go ───────────────────────────────────────────────────────────────────────────────────────
 
-  /** Rejects with `NotFoundError` where nothing is. */
+  /**
+   * Replaces the metadata kept beside a resource; `stat` shows it. Rejects with `NotFoundError` where nothing is,
+   * `InvalidOptionError` for what would not come back as it was, `StoreReadonlyError`, or the journal's failure.
+   */
   async setMetadata(key: ResourceKey, metadata: object): Promise<void> {
     this.#check()
     checkKey('setMetadata', key)
@@ -240,14 +257,17 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
     return lease
   }
 
-  /** Keeps the asset from being evicted, across restarts too, until `unpin`. Resolves once that is durable. */
+  /**
+   * Keeps the asset from being evicted, across restarts too, until `unpin`. It may hold nothing yet. Resolves once that
+   * is durable. Rejects with the journal's failure, `StorageIoError` or `NoSpaceError`, and with `StoreReadonlyError`.
+   */
   async pin(asset: string): Promise<void> {
     this.#check()
     checkAsset(asset)
     await this.#index.pin(asset)
   }
 
-  /** Takes back `pin`, however often it was called. Resolves once that is durable. */
+  /** Takes back `pin`, however often it was called. Resolves once that is durable; rejects as `pin` does. */
   async unpin(asset: string): Promise<void> {
     this.#check()
     checkAsset(asset)
@@ -307,13 +327,19 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
 
   // ── the store as a whole ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Resolves once all that is there now is on record and, unless `relaxed`, on the medium. */
+  /**
+   * Resolves once all that is there now is on record and, unless `relaxed`, on the medium. Rejects with the journal's
+   * failure, `StorageIoError` or `NoSpaceError`, and with `StoreReadonlyError`.
+   */
   async checkpoint(): Promise<void> {
     this.#check()
     await this.#index.checkpoint()
   }
 
-  /** Checks every byte on record against its checksum. */
+  /**
+   * Checks every byte on record against its checksum. What is damaged is in the report. Rejects with `StorageIoError`
+   * where a folder or file cannot be read at all, the journal's failure, `StoreReadonlyError`, or the signal's reason.
+   */
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#check()
     const checked = checkOptions('verify', options, VERIFY_OPTIONS)
@@ -325,7 +351,8 @@ export class AssetStore extends StoreEmitter implements Assets, IndexView, Async
    * with all on record. Closing again gives the same promise.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#closeAll()
+    // Begun in a microtask: listeners of the signals that abort find the store closed, and may close it, too.
+    this.#closed ??= Promise.resolve().then(() => this.#closeAll())
     return this.#closed
   }
 

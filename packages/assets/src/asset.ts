@@ -7,6 +7,7 @@ import type { AcquireOptions, Acquisition, Lease, OpenOptions, PutOptions, Resou
 
 /** The verbs of a store with the asset filled in. Holds nothing: it needs no closing. */
 export class Asset {
+  /** The asset's name: the first component of the keys of all its resources. */
   readonly id: string
   readonly #store: AssetStore
 

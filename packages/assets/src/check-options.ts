@@ -6,6 +6,7 @@ export interface Rule<Value> {
   readonly expects: string
   /** May throw an `InvalidOptionError` of its own that says more; `option` names the call and the option. */
   accepts(value: unknown, option: string): boolean
+  /** Its absence is refused, too. */
   readonly required: boolean
   /** Only for the type: the rule vouches for it. */
   readonly value?: Value

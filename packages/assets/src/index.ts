@@ -31,6 +31,7 @@ export {
   type SourceDeclaration,
   StorageIoError,
   StoreClosedError,
+  type StoreHolder,
   StoreLockedError,
   StoreReadonlyError,
   type WaitOptions,

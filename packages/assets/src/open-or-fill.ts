@@ -24,6 +24,8 @@ export async function fillAndCommit(
       if (how !== 'commit') unwanted.abort(new ResourceRemovedError(`${key.id} is not being filled any more`))
     },
   })
+  // Closed or removed while it was acquired.
+  if (settled) return
   try {
     if (await committedAsItIs(writer)) return
     await fill(writer, unwanted.signal)
@@ -49,5 +51,9 @@ async function committedAsItIs(writer: ResourceWriter): Promise<boolean> {
 }
 
 export function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(String(cause), { cause })
+  if (cause instanceof Error) return cause
+  // Not every object can be made a string of.
+  const what =
+    typeof cause === 'object' || typeof cause === 'function' ? 'rejected with what is no Error' : String(cause)
+  return new Error(what, { cause })
 }

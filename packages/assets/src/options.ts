@@ -10,6 +10,7 @@ import {
   required,
   rule,
 } from './check-options.js'
+import type { VolatileIndexOptions } from './index/volatile-index.js'
 import { parseIntegrity } from './integrity.js'
 import { encodeMetadata } from './metadata.js'
 import { isProcessor, type ProcessorChoice } from './processors/processor.js'
@@ -37,6 +38,7 @@ const MAX_CACHE_ENTRIES = 2 ** 20
 export interface Defaults {
   /** Idle readers kept open. */
   readonly cacheEntries: number
+  /** What survives a crash. */
   readonly durability: Durability
   /** Milliseconds between flushes. */
   readonly flushMs: number
@@ -46,6 +48,7 @@ export interface Defaults {
   readonly memoryMaxBytes: number
   /** Bytes of one piece that a reader gives. */
   readonly chunkSize: number
+  /** What an `acquire` is for. */
   readonly mode: 'fill'
 }
 
@@ -61,7 +64,10 @@ export const DEFAULTS: Defaults = Object.freeze({
 })
 
 /** `AssetStore.open`: a store on disk. */
-export type DiskStoreOptions = StoreOptions & { readonly root: string }
+export type DiskStoreOptions = StoreOptions & {
+  /** The store's own folder, created where there is none. One with other files and no `_index/` is refused. */
+  readonly root: string
+}
 
 const folder: Rule<string> = rule('the path of a folder', isFolderPath)
 const processor: Rule<ProcessorChoice> = rule(
@@ -98,6 +104,16 @@ export const STORE_OPTIONS: OptionSpec<StoreOptions> = Object.freeze({
   signal: abortSignal,
   base: callable<Base>(),
   layers: callable<NonNullable<StoreOptions['layers']>>(),
+})
+
+/** For the layer `cached`. */
+export const CACHED_OPTIONS: OptionSpec<Pick<Defaults, 'cacheEntries'>> = Object.freeze({
+  cacheEntries: required(STORE_OPTIONS.cacheEntries),
+})
+
+/** For `volatileIndex`. */
+export const VOLATILE_INDEX_OPTIONS: OptionSpec<VolatileIndexOptions> = Object.freeze({
+  onWrite: callable<NonNullable<VolatileIndexOptions['onWrite']>>(),
 })
 
 export const DISK_STORE_OPTIONS: OptionSpec<DiskStoreOptions> = Object.freeze({

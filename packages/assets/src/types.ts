@@ -13,6 +13,7 @@ export interface PutOptions {
   readonly metadata?: object | undefined
   /** Subresource Integrity string over the readable bytes, checked at commit (W3C SRI). */
   readonly integrity?: string | undefined
+  /** Ends the call, which rejects with its reason. What was handed out before, and a fill that has begun, go on. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -21,11 +22,13 @@ export interface PutOptions {
  * - `fill`: share what is there or being written; whoever gets the writer fills.
  * - `rewrite`: a new generation beside the committed one; only its acquirers see it before commit.
  * - `replace`: a generation of one's own that nobody else sees before commit; the last commit wins.
- * - `extend`: like `rewrite`, starting from a copy of the committed bytes.
+ * - `extend`: like `rewrite`, starting from a copy of the committed bytes; from nothing where there are none.
  */
 export type AcquireMode = 'fill' | 'rewrite' | 'replace' | 'extend'
 
+/** Options of `acquire` and `openOrFill`. */
 export interface AcquireOptions extends PutOptions {
+  /** Default `'fill'`. */
   readonly mode?: AcquireMode | undefined
   /** For processing layers: hand out a raw and an output resource together, see {@link Stage}. */
   readonly staged?: boolean | undefined
@@ -37,6 +40,7 @@ export interface OpenOptions {
   readonly verify?: boolean | undefined
   /** Wait for the commit, and reject with the failure if there is none: for bytes whose verdict comes last. */
   readonly committed?: boolean | undefined
+  /** Ends the call, the wait for the commit and the check included; it rejects with its reason. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -55,15 +59,17 @@ export interface Stage {
 
 /** Disposing releases an unsettled writer and closes the reader. With a `writer`, you are the one to fill it. */
 export interface Acquisition extends AsyncDisposable {
+  /** Sees what is written here, or by whoever holds the writer. */
   readonly reader: ResourceReader
+  /** `undefined` where the resource is committed, or somebody else is filling it. */
   readonly writer: ResourceWriter | undefined
   /** Only with `staged: true` and a writer. */
   readonly stage?: Stage | undefined
 }
 
-/** Pins an asset while held: eviction passes it by. */
+/** Keeps an asset from being evicted while held. */
 export interface Lease extends Disposable {
-  /** Gives the pin back. Calling it again does nothing. */
+  /** Gives the lease back. Calling it again does nothing. */
   release(): void
 }
 
@@ -98,13 +104,17 @@ export type Base = (context: import('./index/records.js').BaseContext) => Assets
 
 /** One resource as it stands: a snapshot, but for its live range sets. Sizes are bytes. */
 export interface ResourceStat {
+  /** The asset and the path within it. */
   readonly key: ResourceKey
+  /** Which life of its bytes: a rewrite, a discard, or a fetch after a removal begins another. */
   readonly generation: string
+  /** `'active'`: unfinished, whether somebody is writing or not. */
   readonly state: 'active' | 'committed'
   /** Somebody holds its writer. */
   readonly writing: boolean
+  /** Open readers, without those that a cache keeps idle. */
   readonly readers: number
-  /** Readable bytes in all, once declared or committed. */
+  /** Readable bytes in all, once declared or committed; `undefined` before. */
   readonly length: number | undefined
   /** Readable bytes that are there. */
   readonly coverage: ReadonlyRangeSet
@@ -112,16 +122,21 @@ export interface ResourceStat {
   readonly received: ReadonlyRangeSet
   /** Bytes it occupies, raw and output together. */
   readonly storedBytes: number
+  /** `undefined` while it is unfinished. */
   readonly committedAt: Date | undefined
+  /** A copy of what was given for it; `undefined` where nothing was. */
   readonly metadata: unknown
-  /** Sealed identity of the processor that its bytes went or go through. */
+  /** Sealed identity of the processor that its bytes went or go through; `undefined` for plain bytes. */
   readonly processor: string | undefined
 }
 
-/** One asset as it stands. `bytes`: what all of its resources occupy, unfinished and raw ones included. */
+/** One asset as it stands. */
 export interface AssetStat {
+  /** Its name: the first component of its keys. */
   readonly asset: string
+  /** What all of its resources occupy, unfinished and raw ones included. */
   readonly bytes: number
+  /** Finished and unfinished ones; 0 for an asset that is only pinned or leased. */
   readonly resources: number
   /** Durably, by `pin`. */
   readonly pinned: boolean
@@ -147,6 +162,7 @@ export interface ContextIndex extends IndexView {
   generation(key: ResourceKey): string | undefined
   /** Assets that hold at least one resource. */
   readonly assetCount: number
+  /** Finished and unfinished ones, of all assets. */
   readonly resourceCount: number
   /** Bytes occupied by all, what is hidden but not yet unlinked included. */
   readonly totalBytes: number
@@ -156,7 +172,9 @@ export interface ContextIndex extends IndexView {
 
 /** What a layer may use beside the layer it wraps. */
 export interface StoreContext {
+  /** The one truth that all layers share. After an await, ask it again. */
   readonly index: ContextIndex
+  /** The store itself, as an emitter. What is emitted here is told after the state has settled. */
   readonly events: EventEmitter<StoreEvents>
   /** Aborts when the store closes. */
   readonly signal: AbortSignal
@@ -185,11 +203,15 @@ export interface StoreContext {
 }
 /** Counts since the store was opened; `readers` and `writers` are those open now. Layers may add to them. */
 export interface StoreCounters {
-  /** Acquires and opens met by bytes that were there; those that were not. */
+  /** Acquires (`fill`) and opens that a committed resource met. */
   hits: number
+  /** Those that found nothing, or bytes still to come. */
   misses: number
+  /** Assets evicted. */
   evictions: number
+  /** Handed out and not closed; a reader and its clones count once. */
   readers: number
+  /** Handed out and not settled. */
   writers: number
 }
 
@@ -197,36 +219,57 @@ export interface StoreCounters {
 export type EvictReason = 'assets' | 'bytes' | 'free-space' | 'no-space'
 /** Emitted in order, after the state settled. None carries key material. */
 export type StoreEvents = {
+  /** A resource was finished. `length`: its readable bytes. */
   commit: [{ readonly key: ResourceKey; readonly generation: string; readonly length: number }]
+  /** A resource was given up: its writer failed it with `error`, or bytes of it turned out to be lost or damaged. */
   fail: [{ readonly key: ResourceKey; readonly error: Error }]
+  /** A writer was released unfinished. `error`: the cause that `release` was given; `undefined` without one. */
   abandon: [{ readonly key: ResourceKey; readonly error: Error | undefined }]
+  /** `key` was removed, or the whole asset where it is `undefined`. Told of an eviction too, right before `evict`. */
   remove: [{ readonly asset: string; readonly key: ResourceKey | undefined }]
+  /** An asset made room. `bytes`: what that freed. `reason`: which limit asked for it. */
   evict: [{ readonly asset: string; readonly bytes: number; readonly reason: EvictReason }]
+  /** Garbage collection found a handle that nobody closed, and closed it. */
   leak: [{ readonly key: ResourceKey; readonly what: 'reader' | 'writer' }]
+  /** The index cannot be written, for `error`. The store works from memory and tries again. */
   degraded: [{ readonly error: Error }]
+  /** The index is written again, all that was not on record included. */
   restored: []
+  /** Somebody else owns the root by now. Reads go on; writes reject with `StoreReadonlyError`. */
   readonly: [{ readonly error: Error }]
 }
 
-/** `undefined` means no limit. */
+/** Limits of a store. One that `open` is not given has its default; one that `setLimits` is not given stays as it is. */
 export interface Limits {
+  /** Assets that hold at least one resource. No limit by default; `Infinity` lifts it. */
   readonly maxAssets?: number | undefined
+  /**
+   * Bytes of all resources, unfinished and raw ones included. No limit by default, 256 MiB in `MemStore`; `Infinity`
+   * lifts it.
+   */
   readonly maxBytes?: number | undefined
+  /** Bytes left free on the disk for everyone else. Default 256 MiB; 0 lifts it. No meaning in memory. */
   readonly minFreeBytes?: number | undefined
 }
 /**
  * What survives a crash and a power cut.
- * - `ordered`: never names bytes that are not on the medium; a crash costs the blocks under way and the last flush.
- * - `strict`: what `commit`, `put`, `pin`, `remove` and `checkpoint` reported is there after a power cut.
+ * - `ordered`: never names bytes that are not on the medium. A crash costs what came since the last flush, a commit
+ *   reported meanwhile included, and the 256 KiB blocks under way.
+ * - `strict`: what `commit`, `put`, `pin`, `unpin`, `remove`, `removeAsset`, `move`, `setMetadata` and `checkpoint`
+ *   reported is there after a power cut.
  * - `relaxed`: no fsync at all; what a power cut left is checked before its first use.
  */
 export type Durability = 'ordered' | 'strict' | 'relaxed'
 
 /** The layers of the default chain, to be put together by {@link StoreOptions.layers}. */
 export interface DefaultLayers {
+  /** `LeaseAssets`: keeps assets with open handles from being evicted, and records uses. */
   readonly lease: Layer
+  /** `CachedAssets`: keeps the last `cacheEntries` idle readers open. */
   readonly cached: Layer
+  /** `ProcessingAssets`: runs a processor over what is written. Without it the `processor` option is refused. */
   readonly processing: Layer
+  /** `EvictAssets`: keeps the limits. Without it none is kept. */
   readonly evict: Layer
 }
 /** Options of every store. Unknown names are refused with `InvalidOptionError`. */
@@ -249,14 +292,18 @@ export interface StoreOptions extends Limits {
 export interface VerifyOptions {
   /** Also reopen damaged resources with their good blocks, and sweep files that no record names. */
   readonly repair?: boolean | undefined
+  /** Ends the verification, which rejects with its reason. */
   readonly signal?: AbortSignal | undefined
   /** Bytes checked of bytes to check. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 /** What `verify` found. */
 export interface VerifyReport {
+  /** Looked at, unfinished ones included. */
   readonly resources: number
+  /** Read and compared with their checksums. */
   readonly bytes: number
+  /** Blocks, or the recorded parts of unfinished ones, whose bytes are not what their checksum says. */
   readonly badBlocks: number
   /** Files that no record names. */
   readonly orphans: number
@@ -265,27 +312,39 @@ export interface VerifyReport {
 }
 /** Totals of a store. Sizes are bytes; `hits`, `misses` and `evictions` count since it was opened. */
 export interface StoreStats {
+  /** Those that hold at least one resource. */
   readonly assets: number
+  /** Finished and unfinished ones. */
   readonly resources: number
+  /** Occupied by all, raw parts and what is removed but not unlinked yet included. */
   readonly bytes: number
   /** Of assets that are pinned or leased. */
   readonly pinnedBytes: number
+  /** Handed out and not closed; a reader and its clones count once. */
   readonly readers: number
+  /** Handed out and not settled. */
   readonly writers: number
+  /** Acquires (`fill`) and opens that a committed resource met. */
   readonly hits: number
+  /** Those that found nothing, or bytes still to come. */
   readonly misses: number
+  /** Assets evicted. */
   readonly evictions: number
   /** Resources with bytes that no flush has made durable yet. */
   readonly unflushed: number
+  /** Those in force; one that is lifted is absent. */
   readonly limits: Limits
+  /** `'degraded'`: the index cannot be written now. `'readonly'`: somebody else owns the root. */
   readonly state: 'ok' | 'degraded' | 'readonly' | 'closed'
 }
 /** What opening a store found. */
 export interface Recovery {
+  /** On record, unfinished ones included. */
   readonly resources: number
   /** Damaged or missing records found; 0 after a plain crash. */
   readonly droppedRecords: number
   /** Damage was found: blocks are checked before they are first read, and nothing is swept. */
   readonly suspect: boolean
+  /** Milliseconds that opening the index took. */
   readonly ms: number
 }

@@ -2,6 +2,7 @@ import type { ResourceKey } from '@cistern/assets'
 
 /** One operation on what would be a disk. */
 export interface FaultPoint {
+  /** `'publish'`: a finished resource gets its name. `'index'`: the journal would be written. */
   readonly op: 'read' | 'write' | 'sync' | 'publish' | 'remove' | 'index'
   /** `undefined` for what is not about one resource: the index. */
   readonly key: ResourceKey | undefined

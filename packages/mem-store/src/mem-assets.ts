@@ -1,4 +1,4 @@
-import { type Base, type BaseContext, DriverAssets } from '@cistern/assets'
+import { type Base, type BaseContext, callable, checkOptions, DriverAssets, type OptionSpec } from '@cistern/assets'
 import type { Fault } from './fault.js'
 import { MemBackend } from './mem-backend.js'
 
@@ -8,6 +8,9 @@ export interface MemAssetsOptions {
   readonly fault?: Fault | undefined
 }
 
+/** For {@link memAssets} and `MemStore.open`. */
+export const MEM_ASSETS_OPTIONS: OptionSpec<MemAssetsOptions> = { fault: callable<Fault>() }
+
 /** The end of the chain of a store in memory: the same as on disk, over buffers. */
 export class MemAssetStore extends DriverAssets {
   constructor(context: BaseContext, options: MemAssetsOptions = {}) {
@@ -16,7 +19,7 @@ export class MemAssetStore extends DriverAssets {
 }
 
 /** Bytes in memory as the base of a chain, as `diskAssets` is files. `MemStore.open` uses it. */
-export const memAssets =
-  (options: MemAssetsOptions = {}): Base =>
-  (context) =>
-    new MemAssetStore(context, options)
+export const memAssets = (options: MemAssetsOptions = {}): Base => {
+  const checked = checkOptions('memAssets', options, MEM_ASSETS_OPTIONS)
+  return (context) => new MemAssetStore(context, checked)
+}

@@ -1,6 +1,5 @@
 import {
   type AssetStore,
-  callable,
   checkOptions,
   DEFAULTS,
   type OptionSpec,
@@ -10,7 +9,7 @@ import {
   volatileIndex,
 } from '@cistern/assets'
 import type { Fault } from './fault.js'
-import { memAssets } from './mem-assets.js'
+import { MEM_ASSETS_OPTIONS, memAssets } from './mem-assets.js'
 
 export type { Fault, FaultPoint } from './fault.js'
 
@@ -20,7 +19,7 @@ export interface MemStoreOptions extends StoreOptions {
   readonly fault?: Fault | undefined
 }
 
-const MEM_STORE_OPTIONS: OptionSpec<MemStoreOptions> = { ...STORE_OPTIONS, fault: callable<Fault>() }
+const MEM_STORE_OPTIONS: OptionSpec<MemStoreOptions> = { ...STORE_OPTIONS, ...MEM_ASSETS_OPTIONS }
 
 async function open(options: MemStoreOptions = {}): Promise<AssetStore> {
   const { fault, ...rest } = checkOptions('MemStore.open', options, MEM_STORE_OPTIONS)

@@ -26,6 +26,7 @@ export type CisternErrorCode =
 
 /** What every error class takes besides its message. */
 export interface CisternErrorOptions {
+  /** What was below: the error of the system, or of a caller's own function. */
   readonly cause?: unknown
 }
 
@@ -34,6 +35,7 @@ const brand: unique symbol = Symbol.for('cistern.error')
 
 /** Base of all errors of this library. Recognise them with `CisternError.is(error, code)`. */
 export abstract class CisternError extends Error {
+  /** Says which error it is, in every copy of the package; each class has its own. */
   readonly code: CisternErrorCode
 
   static {
@@ -47,7 +49,13 @@ export abstract class CisternError extends Error {
   }
 
   /** Holds across duplicate installs of the package. Asked of a class of its own (`NotFoundError.is(error)`), only for that class. */
-  static is<C extends CisternErrorCode>(error: unknown, code?: C): error is CisternError & { readonly code: C } {
+  static is<C extends CisternErrorCode>(
+    error: unknown,
+    code?: C,
+  ): error is CisternError & {
+    /** The one asked for. */
+    readonly code: C
+  } {
     if (typeof error !== 'object' || error === null || !(brand in error)) return false
     const { code: itsCode, name } = error as unknown as CisternError
     // biome-ignore lint/complexity/noThisInStatic: `this` is the class that was asked.
@@ -234,15 +242,25 @@ export class StoreClosedError extends CisternError {
   }
 }
 
-/** Another process owns the root. */
+/** Who owns a root. */
+export interface StoreHolder {
+  /** Process id on that host. */
+  readonly pid: number
+  /** Name of the machine. */
+  readonly host: string
+  /** Since when it owns the root, ISO 8601. */
+  readonly since: string
+}
+
+/** Another process, or another store in this one, owns the root. */
 export class StoreLockedError extends CisternError {
   declare readonly code: 'ERR_CISTERN_STORE_LOCKED'
-  /** Who holds it, as far as known. */
-  readonly holder: unknown
+  /** `undefined` where the owner left no name that can be read. */
+  readonly holder: StoreHolder | undefined
   static {
     named(StoreLockedError, 'StoreLockedError')
   }
-  constructor(message: string, options?: CisternErrorOptions & { readonly holder?: unknown }) {
+  constructor(message: string, options?: CisternErrorOptions & { readonly holder?: StoreHolder | undefined }) {
     super('ERR_CISTERN_STORE_LOCKED', message, options)
     this.holder = options?.holder
   }

@@ -117,7 +117,8 @@ export class ForwardingReader extends ReaderBase {
 
   /** Puts hooks on top of those that are there. What {@link wrapReader} calls. */
   addHooks(hooks: ReaderHooks): void {
-    this.#group = addGroup(hooks, this.#group)
+    if (this.#closed) hooks.onClose?.()
+    else this.#group = addGroup(hooks, this.#group)
   }
 }
 
@@ -130,7 +131,7 @@ export class ForwardingWriter extends WriterBase {
   readonly #hooks: WriterHooks[] = []
   /** The last call that a hook holds back, or that came behind one. */
   #held: Promise<void> | undefined
-  #settled = false
+  #settled: 'commit' | 'fail' | 'release' | undefined
 
   constructor(inner: ResourceWriter) {
     super()
@@ -197,6 +198,7 @@ export class ForwardingWriter extends WriterBase {
   /** Puts hooks around those that are there. What {@link wrapWriter} calls. */
   addHooks(hooks: WriterHooks): void {
     this.#hooks.unshift(hooks)
+    if (this.#settled !== undefined) hooks.onSettled?.(this.#settled)
   }
 
   #admit(position: number, bytes: number): void | Promise<void> {
@@ -242,9 +244,9 @@ export class ForwardingWriter extends WriterBase {
   }
 
   #settle(how: 'commit' | 'fail' | 'release'): void {
-    if (this.#settled) return
-    this.#settled = true
-    for (let i = this.#hooks.length - 1; i >= 0; i--) this.#hooks[i]?.onSettled?.(how)
+    if (this.#settled !== undefined) return
+    this.#settled = how
+    for (const hooks of this.#hooks.toReversed()) hooks.onSettled?.(how)
   }
 }
 

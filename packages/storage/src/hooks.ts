@@ -6,7 +6,7 @@ export interface ReaderHooks {
   readonly onWait?: ((range: ByteRange) => void) | undefined
   /** A read gave `bytes` bytes (at least one). */
   readonly onRead?: ((position: number, bytes: number) => void) | undefined
-  /** The reader and all its clones are closed. */
+  /** The reader and all its clones are closed; told at once where it was closed before the hooks came. */
   readonly onClose?: (() => void) | undefined
 }
 
@@ -16,7 +16,7 @@ export interface WriterHooks {
   readonly beforeWrite?: ((position: number, bytes: number) => void | Promise<void>) | undefined
   /** A write failed. `'retry'` has it tried once more. */
   readonly onWriteError?: ((error: Error) => Promise<'retry' | 'fail'>) | undefined
-  /** Called once, after the writer settled, however it came to that. */
+  /** Called once, after the writer settled, however it came to that; at once where it had settled before the hooks came. */
   readonly onSettled?: ((how: 'commit' | 'fail' | 'release') => void) | undefined
 }
 

@@ -34,7 +34,8 @@ export class ReaderState implements Leakable {
   }
 
   addHooks(hooks: ReaderHooks): void {
-    this.group = addGroup(hooks, this.group)
+    if (this.#closed) hooks.onClose?.()
+    else this.group = addGroup(hooks, this.group)
   }
 
   watch(handle: object): void {

@@ -11,14 +11,19 @@ import { WriterState } from './writer-state.js'
 
 /** What a {@link Resource} begins with. */
 export interface ResourceOptions {
+  /** Name of this life of the bytes: the owner's choice, and never used twice. */
   readonly generation: string
+  /** Where the bytes are. The owner closes it. */
   readonly driver: Driver
   /** What the driver holds already. The resource takes it over. */
   readonly coverage?: RangeSet | undefined
   /** The declared length, or that of a committed resource. */
   readonly length?: number | undefined
+  /** What the bytes in `coverage` were written under. */
   readonly validator?: string | undefined
+  /** The bytes are finished: there is no writer. Default `false`. */
   readonly committed?: boolean | undefined
+  /** How the owner is asked and told. */
   readonly hooks?: ResourceHooks | undefined
   /** Where the finished bytes can be found by others; asked once committed. */
   readonly path?: (() => string | undefined) | undefined
@@ -41,10 +46,12 @@ export class Resource {
     })
   }
 
+  /** A discard does not change it: another resource takes over. */
   get generation(): string {
     return this.#life.generation
   }
 
+  /** The one given; closing it is the owner's. */
   get driver(): Driver {
     return this.#life.driver
   }
@@ -54,14 +61,17 @@ export class Resource {
     return this.#life.coverage
   }
 
+  /** Where it stands now. */
   get status(): ResourceStatus {
     return this.#life.status
   }
 
+  /** Bytes in all, once declared or committed; `undefined` before. */
   get length(): number | undefined {
     return this.#life.length
   }
 
+  /** What its bytes were written under; `undefined` where nothing was declared. */
   get validator(): string | undefined {
     return this.#life.validator
   }
@@ -83,6 +93,7 @@ export class Resource {
     return this.#life.handles
   }
 
+  /** `remove` was called, or another generation superseded it. */
   get removed(): boolean {
     return this.#life.removal !== undefined
   }

@@ -2,6 +2,7 @@ import type { ResourceReader, ResourceWriter } from './types.js'
 
 /** One resource by itself. Disposing releases an unsettled writer and closes the reader; clones and streams go on. */
 export interface StandaloneResource extends AsyncDisposable {
+  /** Reads what is there, and what the writer adds. Disposing closes it. */
   readonly reader: ResourceReader
   /** `undefined` where the bytes are finished. */
   readonly writer: ResourceWriter | undefined

@@ -5,7 +5,9 @@ export type Bytes = Uint8Array<ArrayBuffer>
 
 /** Half-open range of bytes [start, end), counted from 0. Unlike HTTP's and fs streams', `end` is exclusive. */
 export interface ByteRange {
+  /** First byte. */
   readonly start: number
+  /** The byte behind the last one. */
   readonly end: number
 }
 
@@ -25,7 +27,10 @@ export interface ReadonlyRangeSet extends Iterable<ByteRange> {
   toFlat(): number[]
 }
 
-/** Where a resource stands. `writing`: somebody holds its writer. A failed one rejects all calls with `error`. */
+/**
+ * Where a resource stands. `active`: unfinished; `writing`: somebody holds its writer. `committed`: finished, with
+ * `length` readable bytes. `failed`: all calls reject with `error`.
+ */
 export type ResourceStatus =
   | { readonly state: 'active'; readonly writing: boolean }
   | { readonly state: 'committed'; readonly length: number }
@@ -56,6 +61,7 @@ export interface ReadOptions extends WaitOptions {
 export interface ResourceReader extends Disposable {
   /** Which life of the bytes this reader sees. Changes only when the writer discards before anything was read here. */
   readonly generation: string
+  /** Where the resource stands now. */
   readonly status: ResourceStatus
   /** Bytes in all: once declared or committed. */
   readonly length: number | undefined
@@ -110,17 +116,19 @@ export interface SourceDeclaration {
 export interface WriteFromOptions {
   /** Position of the first byte; 0 by default. */
   readonly at?: number | undefined
+  /** Stops taking in and ends the source: `writeFrom` rejects with its reason. What was written stays. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** Fills one resource. There is one writer at a time; disposing releases it. */
 export interface ResourceWriter extends AsyncDisposable {
+  /** Which life of the bytes this writer fills; `discard` begins another. */
   readonly generation: string
   /** Source bytes, before any processor; live. */
   readonly coverage: ReadonlyRangeSet
-  /** What the bytes that are there were written under. */
+  /** What the bytes that are there were written under; `undefined` where nothing was declared. */
   readonly validator: string | undefined
-  /** Source bytes in all, once declared. */
+  /** Source bytes in all, once declared; `undefined` before. */
   readonly length: number | undefined
   /**
    * Says what the source is. A known length makes waits past it `eof` and writes past it InvalidRangeError. Bytes that

@@ -124,6 +124,7 @@ export class WriteQueue {
     const admitted: Piece[] = []
     for (const piece of pieces) {
       try {
+        this.#refuse() // removed while one before it was held back: nobody is to make room for it
         for (const hooks of piece.hooks) {
           const held = hooks.beforeWrite?.(piece.position, piece.bytes.length)
           if (held !== undefined) await held

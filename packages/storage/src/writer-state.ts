@@ -42,6 +42,12 @@ export class WriterState implements Leakable {
     return this.#refusal ?? new WriterClosedError(`the writer is ${past[this.#settled]}`)
   }
 
+  /** Told at once when there is nothing left to wait for: a removal may come before a layer has added its hooks. */
+  addHooks(hooks: WriterHooks): void {
+    this.hooks.unshift(hooks)
+    if (this.#settled !== undefined) hooks.onSettled?.(this.#settled)
+  }
+
   watch(handle: object): void {
     watch(handle, this)
   }
@@ -255,7 +261,7 @@ export class WriterState implements Leakable {
   #settle(how: Settlement): void {
     this.#settled = how
     unwatch(this)
-    for (let i = this.hooks.length - 1; i >= 0; i--) this.hooks[i]?.onSettled?.(how)
+    for (const hooks of this.hooks.toReversed()) hooks.onSettled?.(how)
   }
 
   #check(): void {

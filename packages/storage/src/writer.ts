@@ -65,7 +65,7 @@ export class WriterHandle extends WriterBase {
   }
 
   addHooks(hooks: WriterHooks): void {
-    this.#state.hooks.unshift(hooks)
+    this.#state.addHooks(hooks)
   }
 
   #write(position: number, bytes: Uint8Array): Promise<void> {

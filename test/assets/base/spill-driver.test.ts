@@ -22,6 +22,17 @@ describe('the spill driver', () => {
     await driver.close()
   })
 
+  it('a sync takes the bytes of a write begun before it, also while memory lets others have a turn', async () => {
+    const storage = new MemDriver()
+    const driver = new SpillDriver(async () => storage)
+    const busy = new MemDriver()
+    void busy.write(0, [new Uint8Array(5 * MIB)])
+    const bytes = randomBytes(7, MIB)
+    await Promise.all([driver.write(0, [bytes]), driver.sync()])
+    assert.ok((await contentOf(driver, bytes.length)).equals(bytes))
+    await driver.close()
+  })
+
   for (const [why, write] of [
     ['a sync', (driver: SpillDriver) => driver.sync()],
     ['bytes out of order', (driver: SpillDriver) => driver.write(2 * MIB, [new Uint8Array(10)])],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   AssetStore,
+  cached,
   DEFAULTS,
   InvalidKeyError,
   InvalidOptionError,
@@ -78,6 +79,16 @@ test('[core 37] opening refuses what it does not know', async () => {
   }
   await assert.rejects(AssetStore.open({} as never), InvalidOptionError)
   await assert.rejects(openStore(memAssets(), volatileIndex(), { layers: () => 'none' as never }), InvalidOptionError)
+})
+
+test('[core 37] what makes a part of a store refuses unknown names as well', () => {
+  assert.throws(
+    () => cached({ cacheEntriez: 3 } as never),
+    /unknown option 'cacheEntriez', did you mean 'cacheEntries'/,
+  )
+  assert.throws(() => cached({ cacheEntries: '3' } as never), InvalidOptionError)
+  assert.throws(() => memAssets({ falt: () => {} } as never), InvalidOptionError)
+  assert.throws(() => volatileIndex({ onWrit: () => {} } as never), InvalidOptionError)
 })
 
 onBoth('[core 37] undefined options are as if absent', async (open) => {

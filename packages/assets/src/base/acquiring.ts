@@ -112,13 +112,8 @@ export class Acquiring {
     // A commit waits for no turn: there may have been one since we looked.
     if (state.committed) return HeldAcquisition.reading(state.committed)
     if (filling === undefined) return this.#hand(await this.#begin(state, 'fill', options), options)
-    const isWanted = (filling.raw !== undefined) === (options.staged === true)
-    if (isWanted && filling.isUsable) return this.#hand(filling, options)
-    if (filling.source.resource.writing) {
-      throw new ProcessorMismatchError(
-        `${state.key.id} is being written ${filling.raw ? 'through a processor' : 'without a processor'}: ask for it the same way, or wait for its commit`,
-      )
-    }
+    if (isAskedFor(filling, options) && filling.isUsable) return this.#hand(filling, options)
+    if (filling.source.resource.writing) throw otherwiseWritten(filling)
     // Half of it was stored another way: cipher text is never taken for plain.
     this.#core.dropActive(state.key)
     return this.#fill(state, options)
@@ -126,7 +121,10 @@ export class Acquiring {
 
   /** The first rewriter writes; others join it as readers. */
   async #rewrite(state: KeyState, options: AcquireOptions): Promise<Acquisition> {
-    if (state.rewriting?.isUsable) return this.#hand(state.rewriting, options)
+    if (state.rewriting?.isUsable) {
+      if (!isAskedFor(state.rewriting, options)) throw otherwiseWritten(state.rewriting)
+      return this.#hand(state.rewriting, options)
+    }
     const from = await this.opening.committed(state)
     if (options.mode === 'extend' && options.staged) {
       throw new NotSupportedError(
@@ -143,6 +141,7 @@ export class Acquiring {
 
   #hand(live: LiveGeneration, options: AcquireOptions): Acquisition {
     if (live.source.resource.writing) return HeldAcquisition.reading(live)
+    if (live.stage === 'gone') throw new ResourceRemovedError(`${live.key.id} was removed while it was acquired`)
     if (options.integrity !== undefined) live.integrity = new RunningIntegrity(options.integrity)
     return HeldAcquisition.writing(live, (of, processor) => this.#identify(latest(of), processor))
   }
@@ -347,5 +346,14 @@ const reading = (live: LiveGeneration): { readonly live: LiveGeneration; readonl
   live,
   reader: live.output.resource.openReader(),
 })
+
+/** Through a processor, or without one. */
+const isAskedFor = (live: LiveGeneration, { staged = false }: AcquireOptions): boolean =>
+  (live.raw !== undefined) === staged
+
+const otherwiseWritten = ({ key, raw }: LiveGeneration): ProcessorMismatchError =>
+  new ProcessorMismatchError(
+    `${key.id} is being written ${raw ? 'through a processor' : 'without a processor'}: ask for it the same way, or wait for its commit`,
+  )
 
 const latest = (live: LiveGeneration): LiveGeneration => (live.successor ? latest(live.successor) : live)

@@ -18,7 +18,12 @@ export interface BackendFile {
 /** What a driver of a backend may tell about its storage. */
 export interface StoredDriver extends Driver {
   /** Length, and what the bytes look like from outside (file systems: inode and time of change); no waiting. */
-  stat?(): { readonly length: number; readonly fingerprint: string }
+  stat?(): {
+    /** Bytes. */
+    readonly length: number
+    /** Changes when the bytes may have. Kept in the index, and compared when they are opened again. */
+    readonly fingerprint: string
+  }
   /** The bytes have their final name. */
   published?(): void
 }
@@ -34,13 +39,21 @@ export interface Backend {
    * this one was to take. What is not there is no error.
    */
   remove(name: string, generation: string, published: boolean): Promise<void>
-  /** All that is there, named by the index or not. */
-  list(): AsyncIterable<{ readonly name: string; readonly generation: string | undefined }>
+  /** All that is stored, named by the index or not, in any order: `verify` finds by it what no record names. */
+  list(): AsyncIterable<{
+    /** `asset/file`: the final name, without what marks an unfinished one. */
+    readonly name: string
+    /** That of an unfinished file; `undefined` for one under its final name. */
+    readonly generation: string | undefined
+  }>
   /** Bytes that can still be stored here; leave it out where that has no meaning. */
   freeBytes?(): Promise<number>
   /** Whether something has the final name; asked before a new resource is given it. */
   exists?(name: string): boolean
-  /** Makes `to` hold what `from` holds. `share`: neither will be written again, so they may be one file. Default: read and write. */
+  /**
+   * Makes an unfinished `to`, which is not there yet, of the bytes of `from`. `share`: neither will be written again, so
+   * they may be one file. Without it the library reads and writes.
+   */
   clone?(
     from: { readonly name: string; readonly generation: string },
     to: { readonly name: string; readonly generation: string },

@@ -151,6 +151,7 @@ export class BaseCore {
   /** An I/O error took bytes: nothing may name them any more. */
   lost(live: LiveGeneration, start: number, end: number, error: Error): void {
     const { asset, path } = live.key
+    if (live.stage === 'gone') return // its bytes were taken off when it was hidden
     if (live.isCommitted) {
       this.#fail(live, error, (piece) => piece.end <= start || piece.start >= end)
       return
@@ -381,14 +382,30 @@ export class BaseCore {
 
   #close(live: LiveGeneration): void {
     this.records.clean(live.flushing)
+    const hasOutput = live.stage === 'filling' && live.raw !== undefined
     // Its file may still be in the making: whoever opens it again has the next turn. Nothing is lost by a descriptor that
     // would not close cleanly after its sync.
-    void this.keys.queue(live.key, () => live.close().catch(() => undefined))
+    void this.keys.queue(live.key, async () => {
+      await live.close().catch(() => undefined)
+      if (hasOutput) await this.#forgetOutput(live)
+    })
     const state = this.keys.known(live.key)
     if (state === undefined) return
     if (live.stage === 'filling' || live.stage === 'published') state.forget(live)
     this.show(state)
     this.keys.forgetEmpty(state)
+  }
+
+  /** What came out of unfinished source bytes is on no record: whoever goes on with them makes it anew. */
+  async #forgetOutput(live: LiveGeneration): Promise<void> {
+    this.records.occupy(live.key.asset, -live.output.resource.coverage.size)
+    if (this.keys.known(live.key)?.filling?.generation === live.generation) return // he has begun, with a file of his own
+    try {
+      this.records.check()
+      await this.backend.remove(live.file, live.generation, false)
+    } catch {
+      // It stays for him to replace, or for the sweep when the generation goes.
+    }
   }
 
   /** Never more than 64 files are kept open for the sake of a sync alone. Await it outside of any queue. */

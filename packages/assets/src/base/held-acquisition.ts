@@ -23,8 +23,9 @@ export class HeldAcquisition implements Acquisition {
     live: LiveGeneration,
     identify: (live: LiveGeneration, processor: string) => Promise<void>,
   ): Acquisition {
-    const reader = live.output.resource.openReader()
+    // First, because it may be refused: a reader that was opened before would be closed by nobody.
     const writer = live.source.resource.openWriter()
+    const reader = live.output.resource.openReader()
     if (live.raw === undefined) return new HeldAcquisition(reader, writer)
     return new HeldAcquisition(reader, writer, {
       output: live.output.resource.openWriter(),

@@ -44,10 +44,9 @@ export class SpillDriver implements StoredDriver {
     const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
     const inOrder = position === this.#end
     if (this.#spilling === undefined && inOrder && this.#end + bytes <= SPILL_BYTES) {
-      // Held from this very step on: a spill that begins while this waits must take these bytes, too.
-      const written = this.#held?.write(position, parts)
+      // In this very step: a spill that begins next must take these bytes, too.
+      this.#held?.writeSync(position, parts)
       this.#end += bytes
-      await written
       return
     }
     await (await this.#spill()).write(position, parts)

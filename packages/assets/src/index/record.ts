@@ -3,10 +3,13 @@ import type { ActiveSlot, CommittedSlot } from './entry.js'
 
 /** A file that may exist and that no entry names: swept as soon as that is safe. */
 export interface Stray {
+  /** Of the key that it was written for. */
   readonly asset: string
   /** Of the key that it was written for. */
   readonly path: string
+  /** The final name that it has, or was to get, inside the asset's folder. */
   readonly name: string
+  /** Which life of the bytes; ends in `.raw` for a raw part. */
   readonly generation: string
   /** It may stand under its final name. */
   readonly published: boolean
@@ -39,6 +42,7 @@ export type IndexRecord =
       readonly runs: readonly unknown[]
       readonly fragments: readonly unknown[]
     }
+  /** [start, end) of one generation's source bytes is not on the medium any more, or about to be overwritten. */
   | {
       readonly type: 'uncover'
       readonly asset: string
@@ -47,17 +51,24 @@ export type IndexRecord =
       readonly start: number
       readonly end: number
     }
+  /** These resources of one asset are gone. `strays`: files that this orphans. */
   | {
       readonly type: 'remove'
       readonly asset: string
       readonly paths: readonly string[]
       readonly strays: readonly Stray[]
     }
+  /** A file is about to be made that no entry names. */
   | { readonly type: 'stray'; readonly stray: Stray }
+  /** The strays of these generations are unlinked. */
   | { readonly type: 'swept'; readonly generations: readonly string[] }
+  /** Assets with the number of their last use: the higher, the later. */
   | { readonly type: 'use'; readonly uses: readonly (readonly [asset: string, use: number])[] }
+  /** An asset is pinned, or not any more. */
   | { readonly type: 'pin'; readonly asset: string; readonly pinned: boolean }
+  /** Leases held on each of these assets. */
   | { readonly type: 'leases'; readonly counts: readonly (readonly [asset: string, count: number])[] }
+  /** The process of this session may still run: what it left unfinished is copied, not resumed in place. */
   | { readonly type: 'unproven'; readonly session: string }
   /** The index was damaged: what it names is checked before use until a whole verification passed. */
   | { readonly type: 'suspect'; readonly suspect: boolean }

@@ -8,6 +8,7 @@ export type LiveView = Pick<
   ResourceStat,
   'generation' | 'state' | 'writing' | 'readers' | 'length' | 'coverage' | 'received' | 'committedAt' | 'processor'
 > & {
+  /** Encoded; `undefined` where none was given. */
   readonly metadata: Uint8Array | undefined
   /** Replaces the encoded metadata. */
   setMetadata(metadata: Uint8Array): void
@@ -28,9 +29,11 @@ export interface Flushable {
 export interface IndexRecords {
   /** Id of this ownership; every generation begun under it starts with it. */
   readonly session: string
+  /** What `durable` promises. */
   readonly durability: Durability
   /** Damage was found at opening: check blocks before they are first read, sweep nothing. */
   readonly suspect: boolean
+  /** What opening the index found. */
   readonly recovery: Recovery
   /** A generation name never used before, in this or any other life of the store. */
   nextGeneration(): string
@@ -73,16 +76,23 @@ export interface IndexRecords {
 }
 /** What a base may use: what layers see, and the records. */
 export interface BaseContext extends StoreContext {
+  /** The index, as one that can be written. */
   readonly records: IndexRecords
 }
 
 /** The one truth that all layers of a store share: what is there, what is pinned, what was used when. */
 export interface StoreIndex extends IndexView, IndexRecords {
+  /** Assets that hold at least one resource. */
   readonly assetCount: number
+  /** Finished and unfinished ones, of all assets. */
   readonly resourceCount: number
+  /** Bytes occupied by all, what is hidden but not yet unlinked included. */
   readonly totalBytes: number
+  /** Of assets that are pinned or leased. */
   readonly pinnedBytes: number
+  /** Resources with bytes that no flush has made durable yet. */
   readonly unflushed: number
+  /** `'degraded'`: the journal cannot be written now. `'readonly'`: another process owns the place. */
   readonly state: 'ok' | 'degraded' | 'readonly'
   /** Generation that an `open` would give now. */
   generation(key: ResourceKey): string | undefined

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { checkOptions, VOLATILE_INDEX_OPTIONS } from '../options.js'
 import { IndexState } from './index-state.js'
 import { VolatileLog } from './log.js'
 import type { StoreIndex } from './records.js'
@@ -12,10 +13,11 @@ export interface VolatileIndexOptions {
 
 /** An index without files: what it knows ends with the process. For stores in memory and backends that forget. */
 export function volatileIndex(options: VolatileIndexOptions = {}): StoreIndex {
+  const { onWrite } = checkOptions('volatileIndex', options, VOLATILE_INDEX_OPTIONS)
   const index: MainIndex = new MainIndex({
     state: new IndexState(),
     log: new VolatileLog({
-      onWrite: options.onWrite,
+      onWrite,
       onFailure: (error) => index.enter('degraded', error),
       onRestored: () => index.enter('ok'),
     }),

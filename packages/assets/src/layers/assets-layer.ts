@@ -12,6 +12,7 @@ import type {
 
 /** Passes everything on to the layer it wraps: extend it, and override what you mean to change. */
 export abstract class AssetsLayer implements Assets {
+  /** The layer below, or the base. */
   protected readonly inner: Assets
 
   constructor(inner: Assets) {

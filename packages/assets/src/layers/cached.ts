@@ -1,6 +1,7 @@
 import { type ResourceReader, setIdle, wrapReader } from '@cistern/storage'
 import { LRUCache } from 'lru-cache'
 import type { ResourceKey } from '../key.js'
+import { CACHED_OPTIONS, checkOptions } from '../options.js'
 import type { AcquireOptions, Acquisition, Assets, Layer, OpenOptions, StoreContext } from '../types.js'
 import { AssetsLayer } from './assets-layer.js'
 import { withHandles } from './wrap-acquisition.js'
@@ -12,10 +13,10 @@ export interface CachedOptions {
 }
 
 /** {@link CachedAssets} as a layer; with 0 entries it leaves itself out. */
-export const cached =
-  (options: CachedOptions): Layer =>
-  (inner, context) =>
-    options.cacheEntries > 0 ? new CachedAssets(inner, context, options) : inner
+export const cached = (options: CachedOptions): Layer => {
+  const checked = checkOptions('cached', options, CACHED_OPTIONS)
+  return (inner, context) => (checked.cacheEntries > 0 ? new CachedAssets(inner, context, checked) : inner)
+}
 
 /**
  * Keeps idle readers of committed resources open, so that opening one again costs no syscall. Holds no lease: what is

@@ -22,6 +22,8 @@ export class EvictAssets extends AssetsLayer {
   readonly #room: Room
   readonly #eviction: Eviction
   readonly #unsubscribe: () => void
+  /** Keys whose rewriter writes through this layer: who extends one of these joins it, and nothing is copied. */
+  readonly #rewriting = new Set<string>()
 
   constructor(inner: Assets, context: StoreContext) {
     super(inner)
@@ -38,10 +40,12 @@ export class EvictAssets extends AssetsLayer {
       const got = options?.mode === 'extend' ? await this.#extend(key, options) : await this.inner.acquire(key, options)
       if (got.writer === undefined) return got
       const output = got.stage?.output
+      const isRewriter = options?.mode === 'rewrite' || options?.mode === 'extend'
+      if (isRewriter) this.#rewriting.add(key.id)
       const watched = withHandles(
         got,
         got.reader,
-        this.#watch(key.asset, got.writer),
+        this.#watch(key.asset, got.writer, () => isRewriter && this.#rewriting.delete(key.id)),
         output && this.#watch(key.asset, output),
       )
       await this.#prepare()
@@ -49,6 +53,12 @@ export class EvictAssets extends AssetsLayer {
     } finally {
       letGo()
     }
+  }
+
+  /** The asset it arrives in may be one too many. Looked at when the layers above have given back their leases of both. */
+  override async move(from: ResourceKey, to: ResourceKey): Promise<void> {
+    await this.inner.move(from, to)
+    setImmediate(() => this.#tidy())
   }
 
   override async close(): Promise<void> {
@@ -59,7 +69,9 @@ export class EvictAssets extends AssetsLayer {
 
   /** The base copies the committed bytes before anyone writes: room for them is taken beforehand. */
   async #extend(key: ResourceKey, options: AcquireOptions): Promise<Acquisition> {
-    const bytes = this.#context.index.stat(key)?.length ?? 0
+    const stat = this.#context.index.stat(key)
+    const isCopied = stat?.state === 'committed' && !this.#rewriting.has(key.id)
+    const bytes = isCopied ? (stat.length ?? 0) : 0
     let giveBack = (): void => {}
     const demand = this.#demand(key.asset, bytes, () => {
       giveBack = this.#reservations.reserve(bytes)
@@ -83,12 +95,13 @@ export class EvictAssets extends AssetsLayer {
   }
 
   /** The hooks lead to the reservation and never to the writer: one that is dropped unsettled has to be collected. */
-  #watch(asset: string, writer: ResourceWriter): ResourceWriter {
+  #watch(asset: string, writer: ResourceWriter, onSettled?: () => void): ResourceWriter {
     const reservation = this.#reservations.open(asset, writer)
     return wrapWriter(writer, {
       beforeWrite: (position, bytes) => this.#beforeWrite(reservation, position, position + bytes),
       onWriteError: (error) => this.#onWriteError(reservation, error),
       onSettled: () => {
+        onSettled?.()
         reservation.end()
         this.#eviction.withdraw(reservation, new WriterClosedError('the writer settled before there was room'))
         this.#tidy()

@@ -8,8 +8,8 @@ import { wrapAcquisition } from './wrap-acquisition.js'
 export const lease: Layer = (inner, context) => new LeaseAssets(inner, context)
 
 /**
- * Pins an asset while any handle of it is open, and records its uses. Stands outermost: every use passes here, cache
- * hits too, and what a cache inside keeps idle holds no lease.
+ * Keeps an asset from being evicted while any handle of it is open, and records its uses. Stands outermost: every use
+ * passes here, cache hits too, and what a cache inside keeps idle holds no lease.
  */
 export class LeaseAssets extends AssetsLayer {
   readonly #context: StoreContext
@@ -49,7 +49,10 @@ export class LeaseAssets extends AssetsLayer {
     }
   }
 
-  /** Pins before asking: between the answer and a later pin the asset could be evicted. No async function: hits are hot. */
+  /**
+   * Leases before asking: between the answer and a later lease the asset could be evicted. No async function: hits are
+   * hot.
+   */
   #leased<T>(asset: string, ask: () => Promise<T>, keep: (got: T, lease: Lease) => T): Promise<T> {
     const lease = this.#context.lease(asset)
     const giveBack = (error: unknown): never => {

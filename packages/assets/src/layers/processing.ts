@@ -20,7 +20,7 @@ export const processing: Layer = (inner, context) => new ProcessingAssets(inner,
 export class ProcessingAssets extends AssetsLayer {
   readonly #context: StoreContext
   readonly #turns = new KeyTurns()
-  /** Writers at work, by key. Gives the sealed identity once it is known, undefined if it came to nothing. */
+  /** Writers at work, by key and mode: who fills and who rewrites are at work beside each other. Gives the sealed identity once it is known, undefined if it came to nothing. */
   readonly #beginnings = new Map<string, Beginning>()
 
   constructor(inner: Assets, context: StoreContext) {
@@ -29,15 +29,15 @@ export class ProcessingAssets extends AssetsLayer {
   }
 
   override async acquire(key: ResourceKey, options: AcquireOptions = {}): Promise<Acquisition> {
-    const { processor, signal } = options
+    const { processor } = options
     if (processor === undefined) return this.inner.acquire(key, options)
     if (options.mode === 'extend') throw notExtended(key)
     for (let attempt = 1; ; attempt++) {
       // One at a time, so that a writer is known here before anyone joins it.
       const { got, beginning } = await this.#turns.take(key.id, () => this.#acquireStaged(key, options))
-      if (beginning) return this.#fill(key, got, processor, signal, beginning)
+      if (beginning) return this.#fill(key, got, processor, options, beginning)
       if (typeof processor === 'function') return got
-      const verdict = await this.#compare(key, got, processor, signal)
+      const verdict = await this.#compare(key, got, processor, options)
       if (verdict === 'same') return got
       await got[Symbol.asyncDispose]()
       if (verdict === 'another' || attempt === ATTEMPTS) throw mismatch(key)
@@ -49,7 +49,7 @@ export class ProcessingAssets extends AssetsLayer {
     if (!got.writer) return { got }
     const beginning = new Beginning()
     // Nobody joins a replacement: it is its writer's own.
-    if (options.mode !== 'replace') this.#beginnings.set(key.id, beginning)
+    if (options.mode !== 'replace') this.#beginnings.set(lineOf(key, options), beginning)
     return { got, beginning }
   }
 
@@ -57,17 +57,18 @@ export class ProcessingAssets extends AssetsLayer {
     key: ResourceKey,
     got: Acquisition,
     choice: ProcessorChoice,
-    signal: AbortSignal | undefined,
+    options: AcquireOptions,
     beginning: Beginning,
   ): Promise<Acquisition> {
+    const line = lineOf(key, options)
     const forget = (): void => {
       beginning.resolve(undefined)
-      if (this.#beginnings.get(key.id) === beginning) this.#beginnings.delete(key.id)
+      if (this.#beginnings.get(line) === beginning) this.#beginnings.delete(line)
     }
     try {
       const { writer: raw, stage } = got
       if (!raw || !stage) throw new NotSupportedError(`${key.id}: the layers below give out no staged writer`)
-      const processor = await makeProcessor(choice, [signal, this.#context.signal])
+      const processor = await makeProcessor(choice, [options.signal, this.#context.signal])
       const identity = this.#context.seal(processor.identity)
       await stage.identify(identity)
       const { output, source } = stage
@@ -88,13 +89,13 @@ export class ProcessingAssets extends AssetsLayer {
     key: ResourceKey,
     got: Acquisition,
     processor: Processor,
-    signal: AbortSignal | undefined,
+    options: AcquireOptions,
   ): Promise<'same' | 'another' | 'changed'> {
     const { reader } = got
     const wanted = this.#context.seal(processor.identity)
-    const beginning = reader.status.state === 'active' ? this.#beginnings.get(key.id) : undefined
+    const beginning = reader.status.state === 'active' ? this.#beginnings.get(lineOf(key, options)) : undefined
     if (beginning) {
-      const identity = await this.#identified(got, beginning, signal)
+      const identity = await this.#identified(got, beginning, options.signal)
       if (identity === undefined) return 'changed'
       return identity === wanted ? 'same' : 'another'
     }
@@ -156,6 +157,11 @@ class Filling implements Acquisition {
       await this.#got[Symbol.asyncDispose]()
     }
   }
+}
+
+/** What joins what: a rewrite goes on beside a fill of the same key, perhaps through another processor. */
+function lineOf(key: ResourceKey, { mode = 'fill' }: AcquireOptions): string {
+  return `${key.id} ${mode}`
 }
 
 /** Nothing was written: the next one may fill it. What else goes wrong here would hide `error`. */

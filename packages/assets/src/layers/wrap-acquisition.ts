@@ -10,6 +10,7 @@ import type { Acquisition, Stage } from '../types.js'
 
 /** Hooks on both handles of an acquisition. */
 export interface AcquisitionHooks {
+  /** Of the reader and its clones. */
   readonly reader?: ReaderHooks | undefined
   /** Of a staged acquisition: told of writes to `writer` and to `stage.output`, and once when both settled. */
   readonly writer?: WriterHooks | undefined
@@ -22,7 +23,7 @@ export function wrapAcquisition(got: Acquisition, hooks: AcquisitionHooks): Acqu
   if (!hooks.writer || !writer) return withHandles(got, reader, writer, stage?.output)
   if (!stage) return withHandles(got, reader, wrapWriter(writer, hooks.writer), undefined)
   const both = settledTogether(hooks.writer)
-  return withHandles(got, reader, wrapWriter(writer, both()), wrapWriter(stage.output, both()))
+  return withHandles(got, reader, wrapWriter(writer, both), wrapWriter(stage.output, both))
 }
 
 /** The same acquisition with other handles in it; itself where they are the ones it has. */
@@ -53,8 +54,9 @@ class WrappedAcquisition implements Acquisition {
   /** What was handed out first: a wrapper that is told nothing would keep its hooks waiting. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.writer?.release()
+      // As a processing writer does: it is the output that readers wait for.
       await this.stage?.output.release()
+      await this.writer?.release()
     } finally {
       this.reader.close()
       await this.#got[Symbol.asyncDispose]()
@@ -67,19 +69,16 @@ function withOutput(stage: Stage, output: ResourceWriter): Stage {
 }
 
 /** Hooks for two writers that are one to the layer: the last to settle tells, and a commit of either is a commit. */
-function settledTogether(hooks: WriterHooks): () => WriterHooks {
-  let open = 0
+function settledTogether(hooks: WriterHooks): WriterHooks {
+  let open = 2
   const settled = new Set<'commit' | 'fail' | 'release'>()
-  return () => {
-    open++
-    return {
-      beforeWrite: (position, bytes) => hooks.beforeWrite?.(position, bytes),
-      onWriteError: async (error) => (await hooks.onWriteError?.(error)) ?? 'fail',
-      onSettled: (how) => {
-        settled.add(how)
-        if (--open > 0) return
-        hooks.onSettled?.(settled.has('commit') ? 'commit' : settled.has('fail') ? 'fail' : 'release')
-      },
-    }
+  return {
+    beforeWrite: (position, bytes) => hooks.beforeWrite?.(position, bytes),
+    onWriteError: async (error) => (await hooks.onWriteError?.(error)) ?? 'fail',
+    onSettled: (how) => {
+      settled.add(how)
+      if (--open > 0) return
+      hooks.onSettled?.(settled.has('commit') ? 'commit' : settled.has('fail') ? 'fail' : 'release')
+    },
   }
 }

@@ -17,6 +17,7 @@ export class ProcessingEnding {
   #output: Settled | undefined
   #error: Error | undefined
   #over = false
+  #isReleased = false
 
   constructor(source: ResourceReader) {
     this.#source = source
@@ -25,6 +26,11 @@ export class ProcessingEnding {
   /** No byte is transformed any more. */
   get over(): boolean {
     return this.#over
+  }
+
+  /** By its own user, rather than by a removal or a closing store: what was written is kept. */
+  get isReleased(): boolean {
+    return this.#isReleased
   }
 
   /** What it failed with. */
@@ -49,12 +55,18 @@ export class ProcessingEnding {
   /** Listeners are told once, when both are settled. */
   listen(hooks: WriterHooks): void {
     this.#listeners.push(hooks)
+    this.#tell()
   }
 
   /** Calls `callback` when it is over; returns what takes it back. */
   onOver(callback: () => void): () => void {
     this.#waiting.add(callback)
     return () => this.#waiting.delete(callback)
+  }
+
+  release(): void {
+    this.#isReleased ||= !this.#over
+    this.stop()
   }
 
   stop(error?: Error): void {
@@ -70,6 +82,10 @@ export class ProcessingEnding {
 
   #settled(): void {
     this.stop()
+    this.#tell()
+  }
+
+  #tell(): void {
     if (this.#raw === undefined || this.#output === undefined) return
     const both = [this.#raw, this.#output]
     const how = this.#output === 'commit' ? 'commit' : both.includes('fail') ? 'fail' : 'release'

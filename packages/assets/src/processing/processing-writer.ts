@@ -142,7 +142,7 @@ export class ProcessingWriter extends WriterBase {
   }
 
   async release(cause?: Error): Promise<void> {
-    this.#ending.stop()
+    this.#ending.release()
     try {
       await this.#output.release(cause)
     } finally {

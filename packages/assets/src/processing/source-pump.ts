@@ -222,7 +222,7 @@ export class SourcePump {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ end, resolve, reject })
       // Only while somebody waits: the ending must not refer to us for longer.
-      this.#forgetEnding ??= this.#parts.ending.onOver(() => this.#tellAll(this.#parts.ending.error))
+      this.#forgetEnding ??= this.#parts.ending.onOver(() => this.#ended())
     })
   }
 
@@ -239,6 +239,13 @@ export class SourcePump {
       else reject(error)
     }
     this.#forgetIfIdle()
+  }
+
+  /** Those who wait: released bytes are kept, whatever was to come of them; removed ones are not. */
+  #ended(): void {
+    const { ending } = this.#parts
+    if (ending.error || ending.isReleased) this.#tellAll(ending.error)
+    else void this.#refusal().then((error) => this.#tellAll(error))
   }
 
   #forgetIfIdle(): void {

@@ -84,6 +84,7 @@ export class TransformRun {
     const piece = await this.#call('update', (transform) => transform.update(bytes))
     if (piece === undefined) return false
     this.#batch.add(piece)
+    if (piece.buffer === bytes.buffer) this.#batch.keep() // part of what was only borrowed
     this.#taken += bytes.length
     return true
   }

@@ -60,7 +60,7 @@ class ChainTransform implements ChunkTransform {
   async update(chunk: Uint8Array): Promise<Uint8Array> {
     let bytes = chunk
     for (const transform of this.#transforms) {
-      if (bytes.length === 0) return bytes
+      if (bytes.length === 0 || this.#closed) return NOTHING
       bytes = await transform.update(bytes)
     }
     return bytes
@@ -70,6 +70,7 @@ class ChainTransform implements ChunkTransform {
     let rest: Uint8Array = NOTHING
     for (const transform of this.#transforms) {
       const updated = rest.length === 0 ? NOTHING : await transform.update(rest)
+      if (this.#closed) return NOTHING
       const last = await transform.final()
       rest = updated.length === 0 ? last : Buffer.concat([updated, last])
     }

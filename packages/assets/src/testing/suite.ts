@@ -40,8 +40,11 @@ export interface StoreCapabilities {
 
 /** What {@link testAssetStore} takes. */
 export interface AssetStoreSuite {
+  /** Called once for each test of the suite. */
   readonly test: TestFunction
+  /** Makes a place for each of them. */
   readonly factory: StoreFactory
+  /** Leaves out the tests of what these stores are not. */
   readonly capabilities: StoreCapabilities
 }
 

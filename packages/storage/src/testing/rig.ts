@@ -22,12 +22,15 @@ export type TestFunction = (title: string, body: () => Promise<void>) => unknown
 
 /** What {@link testResource} takes. */
 export interface ResourceSuite {
+  /** Called once for each test of the suite. */
   readonly test: TestFunction
+  /** Makes a driver for each of them. */
   readonly factory: DriverFactory
 }
 
 /** A driver that can be slowed down, and made to fail, between the resource and the one under test. */
 export class GatedDriver implements Driver {
+  /** The one under test. */
   readonly inner: Driver
   /** Present where the driver under test has it. Passes no gate. */
   readonly readSync?: (position: number, target: Uint8Array) => number
@@ -35,6 +38,7 @@ export class GatedDriver implements Driver {
   beforeWrite: ((position: number, bytes: number) => void | Promise<void>) | undefined
   /** Awaited before each asynchronous read; throw to fail it. */
   beforeRead: (() => void | Promise<void>) | undefined
+  /** Writes asked for so far, failed ones included. */
   writes = 0
 
   constructor(inner: Driver) {
@@ -76,7 +80,9 @@ export class GatedDriver implements Driver {
 
 /** The least owner a resource can have: new generations on new drivers, and all of them closed in the end. */
 export class Rig implements AsyncDisposable {
+  /** Makes the driver of each generation. */
   readonly factory: DriverFactory
+  /** All that were begun, in order; the last is the present one. */
   readonly generations: Resource[] = []
   readonly #hooks: ResourceHooks
   #number = 0
@@ -98,6 +104,7 @@ export class Rig implements AsyncDisposable {
     return this.generations.at(-1) as Resource // open() began one
   }
 
+  /** That of the present generation. */
   get driver(): GatedDriver {
     return this.resource.driver as GatedDriver
   }
