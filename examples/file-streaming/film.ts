@@ -7,7 +7,7 @@ import type { ByteRange, Fill, ReadonlyRangeSet } from '@cistern/assets'
  */
 export function filmFrom(url: URL, first: number): Fill {
   return async (writer, signal) => {
-    const head = await fetch(url, { method: 'HEAD', signal })
+    const head = await fetch(url, { method: 'HEAD', signal, headers: { 'accept-encoding': 'identity' } })
     const length = Number(head.headers.get('content-length') ?? Number.NaN)
     const etag = head.headers.get('etag')
     if (!head.ok || !Number.isSafeInteger(length) || etag === null)

@@ -14,6 +14,8 @@ export const BIG_PACE = 32 * 1024 * 1024
 export async function downloadBig({ asset, ask, report, signal }: Download, crash?: Crash): Promise<void> {
   await report.timed(BIG, async (count) => {
     const there = asset.stat(BIG)?.received.size ?? 0
+    if (crash && there === BIG_BYTES)
+      console.log(`${BIG}: all here, so --kill has nothing to interrupt; delete the store to begin anew`)
     using progress = new Progress(BIG, BIG_BYTES, there)
     const onBytes = async (bytes: number) => {
       progress.advance(bytes)

@@ -8,13 +8,18 @@ import type { Playlist } from './playlist.js'
 /** SHA-256 of each clear segment, in hex, by its URI. */
 export type Digests = Readonly<Record<string, string>>
 
-/** Bytes checked. Rejects naming the first segment that is not as its digest says. */
+/** Bytes checked. Rejects naming the digests without a segment, or the first segment that is not as its digest says. */
 export async function checkSegments(
   asset: Asset,
   playlist: Playlist,
   digests: Digests,
   signal: AbortSignal,
 ): Promise<number> {
+  // Without this, a playlist that lost its segments would pass: nothing to check, nothing wrong.
+  const listed = new Set(playlist.segments.map(({ uri }) => uri))
+  const absent = Object.keys(digests).filter((uri) => !listed.has(uri))
+  if (absent.length > 0) throw new Error(`the playlist does not name ${absent.join(', ')}`)
+
   let bytes = 0
   for (const segment of playlist.segments) {
     using reader = await asset.open(segmentPath(segment), { committed: true, signal })

@@ -11,12 +11,13 @@ import { servedFolder, servedGenerated, startOrigin } from './origin.js'
 import { Report } from './report.js'
 import { Stopped, stopOnSignals } from './stop.js'
 
-const USAGE = `usage: hls-encrypted [--root DIR] [--mem] [--offline] [--big] [--kill]
+const USAGE = `usage: hls-encrypted [--root DIR] [--mem] [--offline] [--big] [--kill] [--help]
   --root DIR  where the store is (./cache/hls-encrypted)
   --mem       keep everything in memory, nothing on disk
   --offline   start no origin: all must come from the store
   --big       also fetch a generated resource of 64 MiB
-  --kill      fetch --big's resource, and end this process with SIGKILL half way through what is missing of it`
+  --kill      fetch --big's resource, and end this process with SIGKILL half way through what is missing of it
+  --help      say this`
 
 // From dist/hls-encrypted/ to the source folder: the fixture is not compiled, so it is not copied.
 const FIXTURE = new URL('../../hls-encrypted/fixture/', import.meta.url)
@@ -26,6 +27,7 @@ type Flags = NonNullable<ReturnType<typeof readFlags>>
 
 const flags = readFlags()
 if (!flags) process.exitCode = 2
+else if (flags.help) console.log(USAGE)
 else await main(flags)
 
 async function main(flags: Flags): Promise<void> {
@@ -85,6 +87,7 @@ function readFlags() {
         offline: { type: 'boolean', default: false },
         big: { type: 'boolean', default: false },
         kill: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     })
     if (values.kill && values.mem) throw new Error('--kill with --mem: nothing would be left to resume')
@@ -95,7 +98,12 @@ function readFlags() {
   }
 }
 
+/** The error and its causes, a line each. What an error says of its cause itself is not said again. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}\n  because: ${describe(error.cause)}`
+  const lines: string[] = []
+  for (let at = error; at !== undefined; at = at instanceof Error ? at.cause : undefined) {
+    const line = at instanceof Error ? at.message : String(at)
+    if (!lines.at(-1)?.includes(line)) lines.push(line)
+  }
+  return lines.join('\n  because: ')
 }

@@ -1,7 +1,9 @@
-// How an app tests what it does when the disk is full or slow, without a disk: MemStore behaves as the store on files does.
+// How an app tests what it does when the disk is full, or disk or origin are slow, with neither: MemStore behaves as the
+// store on files does, and its fault hook is asked before each operation.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { type Fault, MemStore } from '@cistern/mem-store'
 import { type Origin, Podcasts } from './podcasts.js'
 
@@ -34,21 +36,39 @@ test('a full disk: the listener hears the whole episode, and it is stored once t
   assert.equal(podcasts.isStored('e1'), true)
 })
 
-test('a slow disk: what has arrived is heard before the rest is there', async () => {
+test('a slow disk: the episode is heard to its end before any of it is synced', async () => {
   const gate = new EventTarget()
   const opened = once(gate, 'open')
-  const slow: Fault = async ({ op, position }) => {
-    if (op === 'write' && position >= PIECE) await opened
+  const slowDisk: Fault = async ({ op }) => {
+    if (op === 'sync') await opened
   }
-  await using store = await MemStore.open({ fault: slow })
+  await using store = await MemStore.open({ fault: slowDisk })
+  const podcasts = new Podcasts(store, countingOrigin().origin)
+  assert.deepEqual(await all(podcasts.play('e1')), EPISODE)
+  gate.dispatchEvent(new Event('open')) // closing the store waits for the disk
+})
+
+test('a slow origin: the beginning is heard while the rest is held back', async () => {
+  const gate = new EventTarget()
+  const arrived = once(gate, 'arrived')
+  // A write that is held back is, to those who listen, a piece that has not come from the network yet.
+  const slowOrigin: Fault = async ({ op, position }) => {
+    if (op === 'write' && position >= PIECE) await arrived
+  }
+  await using store = await MemStore.open({ fault: slowOrigin })
   const podcasts = new Podcasts(store, countingOrigin().origin)
   const heard = podcasts.play('e1')
   const first = await heard.next()
   assert.deepEqual(Buffer.from(first.value ?? []), EPISODE.subarray(0, PIECE))
+
+  const second = heard.next()
+  assert.equal(await Promise.race([second.then(() => 'heard'), turn('held back')]), 'held back')
   assert.equal(podcasts.isStored('e1'), false)
 
-  gate.dispatchEvent(new Event('open'))
-  assert.deepEqual(await all(heard), EPISODE.subarray(PIECE))
+  gate.dispatchEvent(new Event('arrived'))
+  const next = await second
+  assert.deepEqual(Buffer.concat([next.value ?? [], await all(heard)]), EPISODE.subarray(PIECE))
+  assert.equal(podcasts.isStored('e1'), true)
 })
 
 test('an origin that breaks off: the app is told, and the next try asks for the rest only', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 /** The folder of the repository: this file runs as test/dist/docs/markdown.js. */
 export const repository: URL = new URL('../../../', import.meta.url)
@@ -24,10 +24,19 @@ const LINK = /\]\(([^)\s]+)\)/g
 
 export function pages(): Page[] {
   const guide = readdirSync(new URL('docs/guide/', repository)).filter((name) => name.endsWith('.md'))
-  return ['README.md', ...guide.sort().map((name) => `docs/guide/${name}`)].map((path) => ({
-    path,
-    text: readFileSync(new URL(path, repository), 'utf8'),
-  }))
+  const paths = ['README.md', ...guide.sort().map((name) => `docs/guide/${name}`), ...readmes('packages', 'examples')]
+  return paths.map((path) => ({ path, text: readFileSync(new URL(path, repository), 'utf8') }))
+}
+
+/** Of each folder in these that has one. */
+function readmes(...folders: readonly string[]): string[] {
+  return folders
+    .flatMap((folder) =>
+      readdirSync(new URL(folder, repository))
+        .sort()
+        .map((name) => `${folder}/${name}/README.md`),
+    )
+    .filter((path) => existsSync(new URL(path, repository)))
 }
 
 /** All code of a page. Throws for a block without a mark: what is not a sample is not known to work. */

@@ -1,9 +1,10 @@
-// The code in README.md and docs/guide is compiled as a reader would compile it and, where its mark says so, run.
+// The code in README.md, docs/guide and the READMEs of packages and examples is compiled as a reader would compile it and,
+// where its mark says so, run.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -29,11 +30,13 @@ before(() => {
 })
 
 let requests = 0
-const origin = createServer((_request, response) => {
+const origin = createServer((request, response) => {
   requests += 1
+  if (request.url === '/absent.mp4') return void response.writeHead(404).end('an error page')
   const etag = `"${createHash('sha256').update(FILM).digest('hex').slice(0, 16)}"`
   response.writeHead(200, { etag, 'content-length': FILM.length })
-  response.end(FILM)
+  if (request.url === '/cut.mp4') response.write(FILM.subarray(0, 1000), () => response.destroy())
+  else response.end(FILM)
 })
 before(async () => {
   origin.listen(0, '127.0.0.1')
@@ -85,10 +88,22 @@ test('the first sample of the README asks the origin once, and says the same fro
   assert.equal(requests - before, 1)
 })
 
+for (const film of ['absent.mp4', 'cut.mp4']) {
+  test(`the first sample of @cistern/storage says so, and leaves no file, when the origin has ${film}`, async (t) => {
+    const cwd = tempFolder(t)
+    await assert.rejects(run('storage', cwd, film), (error: { code?: unknown; stderr?: unknown }) => {
+      assert.equal(error.code, 1, 'ended by itself')
+      assert.match(String(error.stderr), film === 'absent.mp4' ? /origin: 404/ : /terminated/)
+      return true
+    })
+    assert.deepEqual(readdirSync(cwd), [])
+  })
+}
+
 /** With the address of a film, for those that want one. */
-function run(name: string, cwd: string) {
+function run(name: string, cwd: string, film = 'film.mp4') {
   const { port } = origin.address() as { readonly port: number }
-  const url = `http://127.0.0.1:${port}/film.mp4`
+  const url = `http://127.0.0.1:${port}/${film}`
   return promisify(execFile)(process.execPath, [`${compiled}${name}.js`, url], { cwd, timeout: 60_000 })
 }
 

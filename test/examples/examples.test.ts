@@ -64,7 +64,7 @@ describe('hls-encrypted', () => {
   test('--offline with an empty store says what is missing', async (t) => {
     const { code, stderr } = await runExample(['hls-encrypted', '--offline', '--root', tempFolder(t)])
     assert.equal(code, 1)
-    assert.match(stderr, /offline, and index\.m3u8 is not all in the cache/)
+    assert.equal(stderr.match(/offline, and index\.m3u8 is not all in the cache/g)?.length, 1, stderr)
   })
 
   test('killed half way: the next run asks only for what is missing', async (t) => {
@@ -81,6 +81,9 @@ describe('hls-encrypted', () => {
 
     const again = await succeeds(['hls-encrypted', '--big', '--offline', '--root', root])
     assert.equal(askedOf(again), 0)
+
+    const spared = await succeeds(['hls-encrypted', '--kill', '--root', root])
+    assert.match(spared.stdout, /big\.bin: all here, so --kill has nothing to interrupt/)
   })
 
   test('SIGTERM closes the store and is a success; what was there is kept', async (t) => {
@@ -94,6 +97,14 @@ describe('hls-encrypted', () => {
 
     const asked = askedOf(await succeeds(args))
     assert.ok(asked > 0 && asked <= BIG_BYTES * 0.75 + IN_FLIGHT, `asked for ${asked}`)
+  })
+
+  test('--help prints the options and is a success', async () => {
+    const { stdout, stderr } = await succeeds(['hls-encrypted', '--help'])
+    assert.match(stdout, /^usage: hls-encrypted/)
+    for (const option of ['root', 'mem', 'offline', 'big', 'kill', 'help'])
+      assert.match(stdout, new RegExp(`^  --${option}`, 'm'))
+    assert.equal(stderr, '')
   })
 
   for (const wrong of [['--nope'], ['stray'], ['--root'], ['--kill', '--mem']]) {
@@ -116,7 +127,7 @@ for (const name of ['file-streaming', 'custom-processor', 'compose-layers']) {
 
 test('testing-with-mem-store', async () => {
   const { stdout } = await succeeds(['testing-with-mem-store'])
-  assert.match(stdout, /pass 4\n/)
+  assert.match(stdout, /pass 5\n/)
   assert.match(stdout, /the app keeps playing\n$/)
 })
 

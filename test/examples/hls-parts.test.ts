@@ -1,6 +1,6 @@
 // Parts of the hls-encrypted example that its fixture does not reach: keys without IV, bad keys, what is no playlist.
 import assert from 'node:assert/strict'
-import { createCipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createHash, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import type { Asset } from '@cistern/assets'
 import { MemStore } from '@cistern/mem-store'
@@ -9,8 +9,17 @@ import { MemStore } from '@cistern/mem-store'
 interface Served {
   readonly length: number
 }
+interface Playlist {
+  readonly segments: readonly { readonly sequence: number; readonly key: unknown }[]
+}
 interface Parts {
-  parsePlaylist(text: string): { readonly segments: readonly { readonly sequence: number; readonly key: unknown }[] }
+  parsePlaylist(text: string): Playlist
+  checkSegments(
+    asset: Asset,
+    playlist: Playlist,
+    digests: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<number>
   servedBytes(bytes: Uint8Array, name: string): Served
   startOrigin(find: (path: string) => Served | undefined): Promise<AsyncDisposable & { readonly url: URL }>
   askOrigin(base: URL | undefined): unknown
@@ -19,7 +28,7 @@ interface Parts {
 }
 
 const built = (name: string) => new URL(`../../../examples/dist/hls-encrypted/${name}.js`, import.meta.url).href
-const names = ['playlist', 'origin', 'ask', 'downloader', 'report']
+const names = ['playlist', 'origin', 'ask', 'downloader', 'report', 'check']
 const modules = await Promise.all(names.map((name) => import(built(name)) as Promise<Partial<Parts>>))
 const parts = Object.assign({}, ...modules) as Parts
 
@@ -73,6 +82,23 @@ test('what is not a media playlist is refused by name', () => {
     ['#EXTM3U\n#EXT-X-ENDLIST', /a playlist without segments/],
   ]
   for (const [text, why] of refused) assert.throws(() => parts.parsePlaylist(text), why)
+})
+
+test('a check finds segments that the playlist lost, and bytes that are not as their digest says', async () => {
+  const [bytes, { signal }] = [randomBytes(1000), new AbortController()]
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  await using store = await MemStore.open()
+  const film = store.asset('film')
+  await film.put('a.ts', bytes)
+  const playlist = parts.parsePlaylist('#EXTM3U\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n')
+
+  assert.equal(await parts.checkSegments(film, playlist, { 'a.ts': digest }, signal), bytes.length)
+  const more = { 'a.ts': digest, 'b.ts': digest, 'c.ts': digest }
+  await assert.rejects(parts.checkSegments(film, playlist, more, signal), /the playlist does not name b\.ts, c\.ts$/)
+  const none = parts.checkSegments(film, { segments: [] }, { 'a.ts': digest }, signal)
+  await assert.rejects(none, /the playlist does not name a\.ts$/)
+  const wrong = parts.checkSegments(film, playlist, { 'a.ts': digest.replace(/^./, 'x') }, signal)
+  await assert.rejects(wrong, /a\.ts: not the bytes that its digest names/)
 })
 
 async function downloadFrom(asset: Asset, served: Readonly<Record<string, Uint8Array>>): Promise<void> {
