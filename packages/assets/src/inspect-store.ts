@@ -85,29 +85,25 @@ class Inspection implements StoreInspection {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     const { repair, ...rest } = checkOptions('verify', options, VERIFY_OPTIONS)
     if (repair) throw new NotSupportedError('repairing needs the store itself: open it, and verify that')
-    const run = (
-      state: IndexState,
-      isPresent: (asset: string, path: string, generation: string | undefined) => boolean,
-    ) =>
-      new Verification(
+    const look = async (state: IndexState) => {
+      const verification = new Verification(
         {
           backend: new DiskBackend(this.#root),
           assets: () => [...state.rows.keys()],
           entries: (asset) => state.under(asset, ''),
           strays: (asset) => state.straysOf(asset),
           totalBytes: state.totalBytes,
-          isPresent: (asset, entry) => isPresent(asset, entry.path, (entry.committed ?? entry.active)?.generation),
+          isPresent: () => true,
         },
         rest,
-      ).run()
-    const first = await run(this.#state, () => true)
-    if (first.badBlocks + first.missing + first.orphans === 0) return first
-    // What differs may have changed beside us: only what the record as it is now still says is a finding.
-    const fresh = await read(this.#root)
-    return run(fresh, (asset, path, generation) => {
-      const before = this.#state.entry(asset, path)
-      return (before?.committed ?? before?.active)?.generation === generation
-    })
+      )
+      return { verification, report: await verification.run() }
+    }
+    const first = await look(this.#state)
+    if (first.report.badBlocks + first.report.missing + first.report.orphans === 0) return first.report
+    // What differs may have changed beside us: a finding is what the record as it is now says, too.
+    const second = await look(await read(this.#root))
+    return { ...second.report, ...second.verification.foundBy(first.verification) }
   }
 
   async close(): Promise<void> {}

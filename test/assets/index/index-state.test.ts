@@ -35,7 +35,7 @@ describe('the index in memory', () => {
       const before = told(state)
       for (const row of state.rows.values()) for (const leaf of row.leaves) leaf.shrink()
       assert.deepEqual(told(state), before)
-      state.count()
+      for (const row of state.rows.values()) state.count(row)
       assert.equal(state.totalBytes, storedIn(state))
       let resources = 0
       for (const row of state.rows.values()) resources += [...state.under(row.name, '')].length

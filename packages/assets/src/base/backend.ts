@@ -13,6 +13,8 @@ export interface BackendFile {
    * without a fingerprint they may be under the name of the unfinished or of the final file.
    */
   readonly state: 'new' | 'active' | 'committed'
+  /** Unfinished bytes that are only looked at: they may lie where nothing can be written. */
+  readonly readOnly?: boolean | undefined
 }
 
 /** What a driver of a backend may tell about its storage. */

@@ -171,17 +171,42 @@ export class BaseCore {
       this.failed(live, error)
       return
     }
+    if (live.stage === 'committed') {
+      this.#retract(live, error)
+      this.context.events.emit('fail', { key: live.key, error })
+      return
+    }
     const slot = this.records.entry(live.key)?.committed
     if (good && slot?.generation === live.generation && slot.processor === undefined) this.#salvage(live, slot, good)
     else this.sweep(this.hide(live.key) ?? [])
     this.context.events.emit('fail', { key: live.key, error })
   }
 
+  /** A commit that never reached the medium: what it was to take the place of is on record still, and shows again. */
+  #retract(live: LiveGeneration, error: Error): void {
+    const files = live.files
+    const state = this.keys.state(live.key)
+    live.stage = 'gone'
+    for (const resource of live.resources())
+      resource.remove(new ResourceRemovedError(`${live.key.id} never reached the medium`, { cause: error }))
+    this.sweeper.hide(live.key.asset, live.generation, live.stored)
+    state.forget(live)
+    const slot = this.records.entry(live.key)?.committed
+    if (slot) this.sweeper.reveal(live.key.asset, slot.generation)
+    this.unname(live, files)
+    this.show(state)
+    this.records.gone(live.key, live.generation)
+    this.sweep(files)
+    this.unused(live)
+    this.keys.forgetEmpty(state)
+  }
+
   #salvage(live: LiveGeneration, slot: CommittedSlot, good: (piece: Fragment) => boolean): void {
     const pieces = [...checksumPieces(slot.checksums, slot.length)].filter(good)
     this.keys
       .queue(live.key, async () => {
-        if (this.records.entry(live.key)?.committed === slot) await salvage(this, live.key, slot, pieces)
+        const present = this.records.entry(live.key)?.committed // recorded anew, say, with its final name
+        if (present?.generation === slot.generation) await salvage(this, live.key, present, pieces)
       })
       // More of it cannot be read, or there is no room for a copy: it is fetched whole.
       .catch(() => this.sweep(this.hide(live.key) ?? []))
@@ -367,8 +392,7 @@ export class BaseCore {
   #mayClose(live: LiveGeneration): boolean {
     if (this.closed) return false // close() sees to all of them, after the last flush
     const isHeld = live.handles > 0 || live.isClosed
-    const isOwed =
-      live.stage === 'committed' || live.stage === 'recorded' || (live.stage === 'filling' && live.flushing.isPending)
+    const { isOwed } = live.flushing
     if (isOwed && !isHeld) this.#unflushedIdle.add(live)
     else this.#unflushedIdle.delete(live)
     // While a flush has hold of its descriptor: it asks again when it is done.
@@ -391,7 +415,7 @@ export class BaseCore {
     })
     const state = this.keys.known(live.key)
     if (state === undefined) return
-    if (live.stage === 'filling' || live.stage === 'published') state.forget(live)
+    state.forget(live)
     this.show(state)
     this.keys.forgetEmpty(state)
   }

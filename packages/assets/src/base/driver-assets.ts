@@ -30,6 +30,7 @@ export class DriverAssets implements Assets {
   readonly #core: BaseCore
   readonly #acquiring: Acquiring
   readonly #moving: Moving
+  readonly #verifying = new Set<Promise<unknown>>()
 
   constructor(context: BaseContext, backend: Backend) {
     this.#core = new BaseCore(context, backend)
@@ -104,10 +105,19 @@ export class DriverAssets implements Assets {
 
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#core.assertOpen()
-    return new Repairing(this.#core).verify(options)
+    const { signal: closing } = this.#core.context
+    const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing
+    const report = new Repairing(this.#core).verify({ ...options, signal })
+    const done: Promise<unknown> = report.then(
+      () => this.#verifying.delete(done),
+      () => this.#verifying.delete(done), // told to whoever asked for it
+    )
+    this.#verifying.add(done)
+    return report
   }
 
-  close(): Promise<void> {
-    return this.#core.close()
+  async close(): Promise<void> {
+    await Promise.all(this.#verifying)
+    await this.#core.close()
   }
 }

@@ -17,6 +17,8 @@ export class Flushing implements Flushable {
   /** Bytes came since the last thorough flush. */
   #changed = false
   #preparing = false
+  /** The final name could not be given: left to the next who opens it. */
+  #unpublished = false
 
   constructor(core: BaseCore, live: LiveGeneration) {
     this.#core = core
@@ -37,6 +39,14 @@ export class Flushing implements Flushable {
   /** A flush has hold of the descriptor, or has yet to sweep what its record orphaned. */
   get isRunning(): boolean {
     return this.#preparing || this.#strays.length > 0
+  }
+
+  /** Its descriptor is needed for a commit that is not on the medium, or not under its name. */
+  get isOwed(): boolean {
+    const { stage } = this.#live
+    return (
+      stage === 'committed' || (stage === 'recorded' && !this.#unpublished) || (stage === 'filling' && this.isPending)
+    )
   }
 
   async prepare(thorough: boolean): Promise<boolean> {
@@ -60,8 +70,9 @@ export class Flushing implements Flushable {
     const batch = tracker.take(resource.coverage, resource.length, thorough)
     if (thorough) this.#changed = false
     try {
-      if (batch.pieces.length > 0) {
+      if (batch.pieces.length > 0 || (live.unsynced && this.#syncs)) {
         const { blocks, finish } = await tracker.seal(batch, driver, this.#syncs)
+        if (this.#syncs) live.unsynced = false
         // It may have been removed meanwhile: nothing is to be said of it then.
         const { isNamed } = live
         if (isNamed) this.#recordBlocks('source', blocks)
@@ -145,6 +156,7 @@ export class Flushing implements Flushable {
           () => undefined,
           (error: unknown) => (error instanceof Error ? error : new StorageIoError(String(error))),
         )
+      this.#unpublished = failure !== undefined
       // Source bytes that never left memory are of no more use.
       await this.#live.raw?.close().catch(() => undefined)
     }
@@ -165,6 +177,10 @@ export class Flushing implements Flushable {
     records.check()
     const fingerprint = await backend.publish(live.file, live.generation, live.output.resource.length ?? 0)
     await this.#syncName()
+    const { driver } = live.output
+    // Its part went from outside, and what it was to replace is there still.
+    if (driver.stat && driver.stat().fingerprint !== fingerprint)
+      throw new StorageIoError(`${live.file} is not the file that was written`, { path: driver.path })
     for (const generation of live.replaces.splice(0)) this.#core.freed(generation)
     const slot = this.#slot
     if (slot === undefined || live.stage !== 'recorded') return

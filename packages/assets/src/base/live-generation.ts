@@ -33,6 +33,8 @@ export interface LiveOptions {
   readonly metadata?: Uint8Array | undefined
   readonly validator?: string | undefined
   readonly committedAt?: number | undefined
+  /** Some of what is on record was written in `relaxed` mode and never synced. */
+  readonly unsynced?: boolean | undefined
 }
 
 export const rawGeneration = (generation: string): string => `${generation}.raw`
@@ -53,6 +55,8 @@ export class LiveGeneration {
   writersMetadata: Uint8Array | undefined
   committedAt: number | undefined
   integrity: RunningIntegrity | undefined
+  /** Stays marked until a sync: bytes of an earlier, `relaxed` session. */
+  unsynced: boolean
   /** The generation that took over when the writer discarded this one. */
   successor: LiveGeneration | undefined
   /** Generations that lose their file to this one's final name. */
@@ -72,6 +76,7 @@ export class LiveGeneration {
     this.processor = options.processor
     this.metadata = options.metadata
     this.committedAt = options.committedAt
+    this.unsynced = options.unsynced ?? false
     this.flushing = new Flushing(core, this)
     const path = () => (this.stage === 'published' ? this.output.driver.path : undefined)
     this.raw = raw && new Part({ ...raw, generation, hooks: sourceHooks(core, this, () => this.raw) })
@@ -148,7 +153,7 @@ export class LiveGeneration {
       validator: this.source.resource.validator,
       processor: this.processor,
       metadata: this.metadata,
-      unsynced: records.durability === 'relaxed',
+      unsynced: records.durability === 'relaxed' || this.unsynced,
       fingerprint: undefined,
     }
   }
@@ -175,6 +180,19 @@ export class LiveGeneration {
         active: entry.active,
       })
     }
+  }
+
+  /**
+   * Before the first byte that goes into a part on record: who writes it is on record, and what it looked like, as its
+   * last writer left it, is not any more.
+   */
+  claim(): Promise<void> | undefined {
+    const { records } = this.#core
+    const slot = records.entry(this.key)?.active
+    if (slot?.generation !== this.generation) return undefined
+    if (slot.writer === records.session && slot.fingerprint === undefined) return undefined
+    this.record()
+    return records.appended().catch(() => undefined) // a journal that fails is reported as `degraded`
   }
 
   /** Bytes on record are about to be overwritten: the record goes first. */

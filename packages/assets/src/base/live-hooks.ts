@@ -57,7 +57,9 @@ function writeHooks(
   return {
     beforeWrite: (start, end) => {
       records.check()
-      return part()?.tracker.guard(start, end, (from, to) => live.unrecord(from, to))
+      const guard = () => part()?.tracker.guard(start, end, (from, to) => live.unrecord(from, to))
+      const claimed = live.claim()
+      return claimed ? claimed.then(guard) : guard()
     },
     writing: (position, parts) => {
       part()?.tracker.writing(position, parts)

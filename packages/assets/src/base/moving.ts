@@ -83,6 +83,8 @@ export class Moving {
       const driver = await this.#core.relieved(() =>
         backend.open({ name: file, generation, fingerprint: undefined, state: 'committed' }),
       )
+      // No news where they share one file; where the medium has no links, it is a copy.
+      if (records.durability !== 'relaxed') await driver.sync()
       const coverage = new RangeSet()
       if (length > 0) coverage.insert(0, length)
       return new LiveGeneration(this.#core, {

@@ -97,6 +97,7 @@ export class Opening {
       raw: isProcessed ? part : undefined,
       processor: slot.processor,
       metadata: slot.metadata,
+      unsynced: slot.unsynced,
     })
     state.filling = live
     this.#core.show(state)
@@ -138,9 +139,8 @@ export class Opening {
     if (stat && stat.length !== slot.length) return undefined
     const differs = stat !== undefined && slot.fingerprint !== undefined && stat.fingerprint !== slot.fingerprint
     // Without a fingerprint, what has the final name may be what was there before.
-    const isUnseen = (records.suspect || slot.fingerprint === undefined) && !this.#checked.has(slot.generation)
-    const isDoubtful = differs || slot.unsynced || isUnseen
-    if (!isDoubtful) return slot
+    const isUnproven = records.suspect || slot.fingerprint === undefined || slot.unsynced
+    if (!differs && (!isUnproven || this.#checked.has(slot.generation))) return slot
     // Backups, copies and some file systems change what a file looks like: its checksums decide.
     if (!(await this.holds(driver, checksumPieces(slot.checksums, slot.length)))) return undefined
     this.#checked.add(slot.generation)

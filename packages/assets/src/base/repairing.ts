@@ -1,3 +1,4 @@
+import { Pace } from '../index/pace.js'
 import { ResourceKey } from '../key.js'
 import type { VerifyOptions, VerifyReport } from '../types.js'
 import type { BaseCore } from './base-core.js'
@@ -36,7 +37,11 @@ export class Repairing {
     const report = await verification.run()
     if (options.repair) {
       for (const finding of verification.findings) await this.#repair(finding)
-      for (const orphan of verification.orphans) await this.#sweepOrphan(orphan)
+      const pace = new Pace()
+      for (const orphan of verification.orphans) {
+        if (verification.isOrphan(orphan)) await this.#sweepOrphan(orphan)
+        if (pace.due) await pace.rest()
+      }
     }
     if (records.suspect && (options.repair || verification.findings.length === 0)) {
       await records.durable(records.record({ type: 'suspect', suspect: false }))

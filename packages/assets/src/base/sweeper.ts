@@ -37,6 +37,14 @@ export class Sweeper {
     this.#hidden.set(generation, (this.#hidden.get(generation) ?? 0) + bytes)
   }
 
+  /** It is seen again: what was to take its place is gone. */
+  reveal(asset: string, generation: string): void {
+    const bytes = this.#hidden.get(generation) ?? 0
+    this.#records.occupy(undefined, -bytes)
+    this.#records.occupy(asset, bytes)
+    this.#hidden.delete(generation)
+  }
+
   /** The bytes of a hidden generation leave with those of another hidden one, whose name they have. */
   join(generation: string, other: string): void {
     const bytes = this.#hidden.get(generation) ?? 0
@@ -66,7 +74,16 @@ export class Sweeper {
   }
 
   async #sweep(strays: readonly Stray[]): Promise<void> {
-    await this.#records.durable()
+    try {
+      await this.#records.durable()
+    } catch (error) {
+      // The record stays with the log, and so do the files with it: they go when a new journal took it.
+      this.#records.dirty({
+        prepare: async () => false,
+        settle: async () => void this.sweep(strays).catch(() => undefined),
+      })
+      throw error
+    }
     const results = await Promise.allSettled(strays.map((stray) => this.#limited(() => this.#remove(stray))))
     const swept = strays.filter((_, at) => results[at]?.status === 'fulfilled').map(({ generation }) => generation)
     for (let i = 0; i < swept.length; i += SWEPT_PER_RECORD)

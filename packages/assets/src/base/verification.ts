@@ -86,9 +86,12 @@ export class Verification {
       }
     }
     if ((!missing && bad.length === 0) || !this.#source.isPresent(asset, entry)) return
+    // What is overwritten leaves the record first: a piece that is not on it any more was not damaged.
+    const lasting = slot === 'active' ? bad.filter((piece) => entry.active?.source.has(piece)) : bad
+    if (!missing && lasting.length === 0) return
     if (missing) this.#report.missing++
-    else this.#report.badBlocks += bad.length
-    this.findings.push({ asset, entry, slot, missing, bad, good })
+    else this.#report.badBlocks += lasting.length
+    this.findings.push({ asset, entry, slot, missing, bad: lasting, good })
   }
 
   async #open(file: BackendFile): Promise<StoredDriver | undefined> {
@@ -102,14 +105,42 @@ export class Verification {
 
   async #findOrphans(): Promise<void> {
     let known: { readonly asset: string; readonly files: ReadonlySet<string> } | undefined
-    for await (const found of this.#source.backend.list()) {
+    let unnamed: Orphan[] = []
+    for await (const { name, generation } of this.#source.backend.list()) {
       this.#options.signal?.throwIfAborted()
-      const asset = found.name.slice(0, found.name.indexOf('/'))
-      if (known?.asset !== asset) known = { asset, files: this.#filesOf(asset) }
-      if (known.files.has(fileId(found.name, found.generation))) continue
-      this.#report.orphans++
-      this.orphans.push({ name: found.name, generation: found.generation })
+      const asset = assetOf(name)
+      if (known?.asset !== asset) {
+        this.#judge(unnamed)
+        unnamed = []
+        known = { asset, files: this.#filesOf(asset) }
+      }
+      if (!known.files.has(fileId(name, generation))) unnamed.push({ name, generation })
     }
+    this.#judge(unnamed)
+  }
+
+  /** Files of one asset may have been made since it was looked at: a name is on record before its file is there. */
+  #judge(unnamed: readonly Orphan[]): void {
+    const [first] = unnamed
+    if (first === undefined) return
+    const files = this.#filesOf(assetOf(first.name))
+    const orphans = unnamed.filter(({ name, generation }) => !files.has(fileId(name, generation)))
+    this.#report.orphans += orphans.length
+    this.orphans.push(...orphans)
+  }
+
+  /** Counts of what `before` found as well, of the same generations and checksums. */
+  foundBy(before: Verification): Pick<VerifyReport, 'badBlocks' | 'orphans' | 'missing'> {
+    const known = new Set([...before.findings.flatMap(findingIds), ...before.orphans.map(orphanId)])
+    const lasting = this.findings.flatMap(findingIds).filter((id) => known.has(id))
+    const missing = lasting.filter((id) => id.startsWith('missing')).length
+    const orphans = this.orphans.filter((orphan) => known.has(orphanId(orphan))).length
+    return { badBlocks: lasting.length - missing, missing, orphans }
+  }
+
+  /** Nothing names it now, either: to be asked in the step that unlinks it. */
+  isOrphan({ name, generation }: Orphan): boolean {
+    return !this.#filesOf(assetOf(name)).has(fileId(name, generation))
   }
 
   #filesOf(asset: string): Set<string> {
@@ -133,7 +164,16 @@ export class Verification {
   }
 }
 
+const assetOf = (name: string): string => name.slice(0, name.indexOf('/'))
+
 const fileId = (name: string, generation: string | undefined): string => `${name}\0${generation ?? ''}`
+
+const orphanId = ({ name, generation }: Orphan): string => `orphan\0${fileId(name, generation)}`
+
+function findingIds({ asset, entry, slot, missing, bad }: Finding): string[] {
+  const of = `${asset}\0${entry.path}\0${entry[slot]?.generation}`
+  return missing ? [`missing\0${of}`] : bad.map(({ start, end, crc }) => `bad\0${of}\0${start}\0${end}\0${crc}`)
+}
 
 function expectation(asset: string, { committed, active }: Entry, slot: 'committed' | 'active') {
   if (slot === 'committed' && committed) {
@@ -143,6 +183,12 @@ function expectation(asset: string, { committed, active }: Entry, slot: 'committ
   }
   const pieces = [...(active?.source.pieces() ?? [])]
   const generation = active?.processor === undefined ? (active?.generation ?? '') : rawGeneration(active.generation)
-  const file = { name: `${asset}/${active?.name}`, generation, fingerprint: undefined, state: 'active' } as const
+  const file = {
+    name: `${asset}/${active?.name}`,
+    generation,
+    fingerprint: undefined,
+    state: 'active',
+    readOnly: true,
+  } as const
   return { file, pieces, length: pieces.at(-1)?.end ?? 0 }
 }

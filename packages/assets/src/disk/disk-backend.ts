@@ -24,12 +24,12 @@ export class DiskBackend implements Backend {
     this.#folders = new Folders(root)
   }
 
-  async open({ name, generation, fingerprint, state }: BackendFile): Promise<StoredDriver> {
+  async open({ name, generation, fingerprint, state, readOnly = false }: BackendFile): Promise<StoredDriver> {
     const [part, final] = [this.#part(name, generation), this.#final(name)]
     if (state === 'new') return this.#create(part, final)
     try {
       this.#folders.assertReal(dirname(part))
-      if (state === 'active') return openStored(part, final, { writable: true })
+      if (state === 'active') return openStored(part, final, { writable: !readOnly })
       if (fingerprint !== undefined) return openStored(final, final, { writable: false })
       // Not known to have its final name: the part's is looked for first, because no other generation can have it.
       return this.#openIfThere(part, final) ?? openStored(final, final, { writable: false })

@@ -28,6 +28,13 @@ export class BlockMap {
     return bytes
   }
 
+  /** This piece is on record, with this checksum. */
+  has({ start, end, crc }: Fragment): boolean {
+    const block = blockOf(start)
+    if (end - start === BLOCK_BYTES) return this.#whole.get(block) === crc
+    return this.#fragments.get(block)?.some((f) => f.start === start && f.end === end && f.crc === crc) ?? false
+  }
+
   set(block: number, crc: number): void {
     this.#whole.set(block, crc)
     this.#fragments.delete(block)

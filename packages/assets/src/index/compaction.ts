@@ -118,7 +118,9 @@ const sizeOf = ({ asset, first, names, packed }: PackedLeaf): number =>
 
 function packedLeaf(row: AssetRow, leaf: Leaf, sequence: number, pushed: number): PackedLeaf {
   const packed = leaf.packed()
+  const isPacked = !leaf.isDecoded
   const names = row.names === undefined ? [] : leaf.names()
+  if (isPacked) leaf.shrink() // the LRU of decoded leaves knows nothing of it
   const asOf = leaf.sequence > sequence ? pushed : 0
   return { asset: row.name, first: leaf.first, count: leaf.count, stored: leaf.stored, asOf, names, packed }
 }
@@ -131,7 +133,7 @@ function spelledOut({ name }: AssetRow, leaf: Leaf, packed: PackedLeaf): IndexRe
 
 function* recency(state: IndexState): Generator<IndexRecord> {
   let uses: (readonly [string, number])[] = []
-  for (const row of [...state.recency]) {
+  for (const row of state.recency) {
     uses.push([row.name, row.use])
     if (uses.length < 1000) continue
     yield { type: 'use', uses }

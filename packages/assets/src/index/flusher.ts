@@ -98,6 +98,7 @@ export class Flusher {
     const queue = [...work]
     const worker = async () => {
       for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+        if (!this.#prepared.has(one)) continue // forgotten since: its descriptor is closed
         if (await one.prepare(thorough)) this.#rest.add(one)
         else this.#rest.delete(one)
       }

@@ -325,14 +325,11 @@ export class IndexState {
     return records
   }
 
-  /** After recovery: what rows occupy follows from their leaves. */
-  count(): void {
-    this.totalBytes = 0
-    this.pinnedBytes = 0
-    for (const row of this.rows.values()) {
-      row.bytes = row.leaves.reduce((sum, leaf) => sum + leaf.stored, 0)
-      this.totalBytes += row.bytes
-      if (row.isHeld) this.pinnedBytes += row.bytes
-    }
+  /** After recovery, once for each row: what it occupies follows from its leaves. */
+  count(row: AssetRow): void {
+    const before = row.bytes
+    row.bytes = row.leaves.reduce((sum, leaf) => sum + leaf.stored, 0)
+    this.totalBytes += row.bytes - before
+    if (row.isHeld) this.pinnedBytes += row.bytes - before
   }
 }

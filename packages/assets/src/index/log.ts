@@ -232,10 +232,12 @@ export class JournalLog implements RecordLog {
   }
 
   #settle(met: (waiter: Waiter) => boolean): void {
-    const done = this.#waiters.filter(met)
-    if (done.length === 0) return
-    this.#waiters = this.#waiters.filter((waiter) => !done.includes(waiter))
-    for (const waiter of done) waiter.resolve()
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) {
+      if (met(waiter)) waiter.resolve()
+      else this.#waiters.push(waiter)
+    }
   }
 
   /** The journal is closed for ever; what was not synced goes into the next. */
@@ -269,6 +271,7 @@ export class JournalLog implements RecordLog {
     } catch (error) {
       // Made by an owner who had lost the root and did not know it yet: nobody goes on from that one.
       if (errnoOf(error) !== 'EEXIST') throw error
+      this.#options.check() // or by the one who took it from us
       return this.#ready()
     }
     return this.#journal

@@ -1,11 +1,11 @@
-import { lstat, mkdir, open, readdir } from 'node:fs/promises'
+import { lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mapIoError, StorageIoError } from '@cistern/storage'
 import { checkOptions, DEFAULTS, INDEX_OPTIONS } from '../options.js'
 import type { Durability } from '../types.js'
 import { compact } from './compaction.js'
-import { syncDirectory, syncFile } from './file.js'
-import { decodeHeader, MAX_HEADER } from './header.js'
+import { errnoOf, syncDirectory, syncFile } from './file.js'
+import { FrameFile } from './frame-file.js'
 import { journalName } from './journal.js'
 import { JournalLog } from './log.js'
 import { type Ownership, takeOwnership } from './ownership.js'
@@ -42,7 +42,9 @@ export async function openIndex(dir: string, options: IndexOptions = {}): Promis
   )
   const began = performance.now()
   await prepareFolder(dir)
-  await refuseOtherVersions(dir)
+  await refuseOtherVersions(dir).catch((error: unknown) => {
+    throw mapIoError(error, dir, 'read')
+  })
   let index: MainIndex | undefined
   const ownership = await takeOwnership(dir, { onLost: (error) => index?.enter('readonly', error) })
   try {
@@ -210,14 +212,18 @@ async function prepareFolder(dir: string): Promise<void> {
 async function refuseOtherVersions(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
     if (!/^(journal-\d+\.log|(pins|lru|cov)(\.prev)?\.bin)$/.test(name)) continue
-    const path = join(dir, name)
-    if (!(await lstat(path)).isFile()) continue
-    const file = await open(path, 'r')
-    try {
-      const { buffer, bytesRead } = await file.read(new Uint8Array(MAX_HEADER), 0, MAX_HEADER, 0)
-      decodeHeader(buffer.subarray(0, bytesRead), path)
-    } finally {
-      await file.close()
-    }
+    await refuseOtherVersion(join(dir, name)).catch((error: unknown) => {
+      // Its owner has just compacted it away.
+      if (errnoOf(error) !== 'ENOENT') throw error
+    })
+  }
+}
+
+async function refuseOtherVersion(path: string): Promise<void> {
+  const file = await FrameFile.open(path)
+  try {
+    await file?.header()
+  } finally {
+    await file?.close()
   }
 }

@@ -93,8 +93,11 @@ export async function recover(dir: string, session: string | undefined): Promise
       if (pace.due) await pace.rest()
     }
   }
-  for (const row of [...state.rows.values()]) state.release(row)
-  state.count()
+  for (const row of state.rows.values()) {
+    state.release(row)
+    state.count(row)
+    if (pace.due) await pace.rest()
+  }
   const newest = chain[chain.length - 1]
   const suspect = dropped > 0 || state.refused > 0
   return {
