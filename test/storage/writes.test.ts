@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Driver, FileDriver, InvalidOptionError, MemDriver, Resource } from '@cistern/storage'
 import { GatedDriver } from '@cistern/storage/testing'
+import { eventLoopTurn } from '../helpers/deferred.js'
 import fc from '../helpers/fast-check.js'
 import { TemporaryFolder } from './places.js'
 
@@ -73,6 +74,7 @@ test('a buffer that is transferred away while it waits fails its run, and shifts
     Uint8Array,
   ]
   const head = writer.writeAt(100, new Uint8Array(1))
+  await eventLoopTurn()
   const written = Promise.allSettled([first, second, third].map((bytes, at) => writer.writeAt(at * 4, bytes)))
   structuredClone(first, { transfer: [first.buffer] })
   go()

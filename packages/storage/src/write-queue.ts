@@ -78,14 +78,11 @@ export class WriteQueue {
     while (this.#pending.length > this.#taken) {
       const notYet = this.#target.ready()
       if (notYet !== undefined) await notYet.catch(() => {}) // the write itself tells what is wrong
+      // Whoever was just told that his bytes landed brings more in this very turn: they leave together.
+      await new Promise<void>(process.nextTick)
       const round = this.#takeRound()
-      const admitted = round.hooked ? await this.#admit(round.called) : round.sorted
-      if (round.hooked) admitted.sort((a, b) => a.position - b.position)
-      for (let from = 0; from < admitted.length; ) {
-        const to = endOfRun(admitted, from)
-        await this.#writeRun(admitted.slice(from, to))
-        from = to
-      }
+      if (round.hooked) await this.#writeAdmitted(round.called)
+      else await this.#writeRuns(round.sorted)
     }
     this.#pumping = false
     for (const resolve of this.#idle.splice(0)) resolve()
@@ -120,21 +117,36 @@ export class WriteQueue {
   }
 
   /** Asks the writer's hooks, in the order of the calls. */
-  async #admit(pieces: readonly Piece[]): Promise<Piece[]> {
-    const admitted: Piece[] = []
+  async #writeAdmitted(pieces: readonly Piece[]): Promise<void> {
+    let admitted: Piece[] = []
     for (const piece of pieces) {
       try {
         this.#refuse() // removed while one before it was held back: nobody is to make room for it
         for (const hooks of piece.hooks) {
           const held = hooks.beforeWrite?.(piece.position, piece.bytes.length)
-          if (held !== undefined) await held
+          if (held === undefined) continue
+          held.catch(() => {}) // told below
+          // It holds back those behind it, not those before.
+          await this.#writeRuns(admitted)
+          admitted = []
+          await held
         }
         admitted.push(piece)
       } catch (error) {
         piece.reject(error)
       }
     }
-    return admitted
+    await this.#writeRuns(admitted)
+  }
+
+  /** In contiguous runs. Never rejects: failures go to those who wrote. */
+  async #writeRuns(pieces: Piece[]): Promise<void> {
+    pieces.sort((a, b) => a.position - b.position)
+    for (let from = 0; from < pieces.length; ) {
+      const to = endOfRun(pieces, from)
+      await this.#writeRun(pieces.slice(from, to))
+      from = to
+    }
   }
 
   async #writeRun(run: readonly Piece[]): Promise<void> {

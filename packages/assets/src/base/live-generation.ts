@@ -4,7 +4,7 @@ import type { CommittedFields, Stray } from '../index/record.js'
 import type { ResourceKey } from '../key.js'
 import type { BaseCore } from './base-core.js'
 import { Flushing } from './flushing.js'
-import { outputHooks, sourceHooks } from './live-hooks.js'
+import { OutputHooks, PlainHooks, RawHooks } from './live-hooks.js'
 import { Part, type PartOptions } from './part.js'
 import type { RunningIntegrity } from './running-integrity.js'
 
@@ -79,13 +79,9 @@ export class LiveGeneration {
     this.unsynced = options.unsynced ?? false
     this.flushing = new Flushing(core, this)
     const path = () => (this.stage === 'published' ? this.output.driver.path : undefined)
-    this.raw = raw && new Part({ ...raw, generation, hooks: sourceHooks(core, this, () => this.raw) })
-    this.output = new Part({
-      ...output,
-      generation,
-      path,
-      hooks: { ...(raw ? {} : sourceHooks(core, this, () => this.output)), ...outputHooks(core, this) },
-    })
+    this.raw = raw && new Part({ ...raw, generation, hooks: new RawHooks(core, this) })
+    const hooks = raw ? new OutputHooks(core, this) : new PlainHooks(core, this)
+    this.output = new Part({ ...output, generation, path, hooks })
     core.opened.add(this)
   }
 
