@@ -43,7 +43,7 @@ export {
 } from '@cistern/storage'
 export type { Asset } from './asset.js'
 export { AssetStore } from './asset-store.js'
-export type { Backend, BackendFile, StoredDriver } from './base/backend.js'
+export type { Backend, BackendFile, StoredDriver, StoredLook } from './base/backend.js'
 export { DriverAssets, driverAssets } from './base/driver-assets.js'
 export { type Checked, callable, checkOptions, type OptionSpec, type Rule } from './check-options.js'
 export type { ActiveSlot, CommittedSlot, Entry } from './index/entry.js'

@@ -292,8 +292,10 @@ export class Life implements WriteTarget {
   }
 
   #lose(start: number, end: number, error: Error): void {
-    if (!this.coverage.delete(start, end)) return
-    this.hooks.lost?.(start, end, error)
+    const bytes = this.coverage.count(start, end)
+    if (bytes === 0) return
+    this.coverage.delete(start, end)
+    this.hooks.lost?.(start, end, error, bytes)
     this.placeAll()
   }
 

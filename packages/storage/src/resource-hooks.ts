@@ -20,8 +20,11 @@ export interface ResourceHooks {
    * borrowed; `added` counts the newly covered bytes.
    */
   readonly written?: ((position: number, parts: readonly Uint8Array[], added: number) => void) | undefined
-  /** [start, end) stopped being covered because of an I/O error: a failed write over covered bytes, a failed or short read. */
-  readonly lost?: ((start: number, end: number, error: Error) => void) | undefined
+  /**
+   * Nothing of [start, end) is covered any more, because of an I/O error: a failed write over covered bytes, a failed or
+   * short read. `bytes` of it were.
+   */
+  readonly lost?: ((start: number, end: number, error: Error, bytes: number) => void) | undefined
   /** A commit cut off what lies past its length: `bytes` stopped being covered. */
   readonly cut?: ((bytes: number) => void) | undefined
   /** Length or validator became known. */

@@ -17,15 +17,18 @@ export interface BackendFile {
   readonly readOnly?: boolean | undefined
 }
 
+/** How stored bytes look from outside. */
+export interface StoredLook {
+  /** Bytes. */
+  readonly length: number
+  /** Changes when the bytes may have. Kept in the index, and compared when they are opened again. */
+  readonly fingerprint: string
+}
+
 /** What a driver of a backend may tell about its storage. */
 export interface StoredDriver extends Driver {
   /** Length, and what the bytes look like from outside (file systems: inode and time of change); no waiting. */
-  stat?(): {
-    /** Bytes. */
-    readonly length: number
-    /** Changes when the bytes may have. Kept in the index, and compared when they are opened again. */
-    readonly fingerprint: string
-  }
+  readonly stat?: (() => StoredLook) | undefined
   /** The bytes have their final name. */
   published?(): void
 }

@@ -35,6 +35,8 @@ export class BaseCore {
   begin: (live: LiveGeneration) => Promise<LiveGeneration> = () =>
     Promise.reject(new TypeError('nobody begins generations'))
   closed: CisternError | undefined
+  /** Generations at rest that could not be given their final name, with those that were to lose it to them. */
+  readonly #unpublished = new Map<string, readonly string[]>()
 
   constructor(context: BaseContext, backend: Backend) {
     this.context = context
@@ -102,6 +104,7 @@ export class BaseCore {
   #hideOnRecord(live: LiveGeneration): void {
     const slot = this.records.entry(live.key)?.committed
     if (slot === undefined || slot.generation === live.generation) return
+    live.replaces.push(...this.takeReplaced(slot.generation))
     this.sweeper.hide(live.key.asset, slot.generation, slot.length)
     this.records.gone(live.key, slot.generation)
   }
@@ -149,14 +152,14 @@ export class BaseCore {
   }
 
   /** An I/O error took bytes: nothing may name them any more. */
-  lost(live: LiveGeneration, start: number, end: number, error: Error): void {
+  lost(live: LiveGeneration, start: number, end: number, error: Error, bytes: number): void {
     const { asset, path } = live.key
     if (live.stage === 'gone') return // its bytes were taken off when it was hidden
+    this.records.occupy(asset, -bytes)
     if (live.isCommitted) {
       this.#fail(live, error, (piece) => piece.end <= start || piece.start >= end)
       return
     }
-    this.records.occupy(asset, start - end)
     if (live.purpose === 'fill')
       this.records.record({ type: 'uncover', asset, path, generation: live.generation, start, end })
   }
@@ -413,11 +416,19 @@ export class BaseCore {
       await live.close().catch(() => undefined)
       if (hasOutput) await this.#forgetOutput(live)
     })
+    if (live.replaces.length > 0) this.#unpublished.set(live.generation, live.replaces.splice(0))
     const state = this.keys.known(live.key)
     if (state === undefined) return
     state.forget(live)
     this.show(state)
     this.keys.forgetEmpty(state)
+  }
+
+  /** Generations that lose their file to this one's final name, where it went to rest without it. Told once. */
+  takeReplaced(generation: string): readonly string[] {
+    const replaced = this.#unpublished.get(generation) ?? []
+    this.#unpublished.delete(generation)
+    return replaced
   }
 
   /** What came out of unfinished source bytes is on no record: whoever goes on with them makes it anew. */

@@ -50,6 +50,7 @@ class Removal {
       for (const stray of filesOf(key, slot)) strays.set(stray.generation, stray)
       if (!sweeper.isHidden(slot.generation))
         sweeper.hide(key.asset, slot.generation, isCommitted(slot) ? slot.length : slot.source.size)
+      for (const generation of this.#core.takeReplaced(slot.generation)) sweeper.join(generation, slot.generation)
     }
     for (const live of lives)
       for (const generation of live.replaces.splice(0))

@@ -20,8 +20,11 @@ export class LazyDriver implements StoredDriver {
     return this.#opened?.path
   }
 
-  stat(): { readonly length: number; readonly fingerprint: string } {
-    return this.#opened?.stat?.() ?? { length: 0, fingerprint: '' }
+  /** Absent where the storage has none. */
+  get stat(): StoredDriver['stat'] {
+    const opened = this.#opened
+    if (!opened) return () => ({ length: 0, fingerprint: '' })
+    return opened.stat && (() => opened.stat?.() ?? { length: 0, fingerprint: '' })
   }
 
   published(): void {

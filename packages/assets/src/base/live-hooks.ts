@@ -62,9 +62,9 @@ abstract class PartHooks implements ResourceHooks {
     this.records.occupy(this.live.key.asset, -bytes)
   }
 
-  lost(start: number, end: number, error: Error): void {
+  lost(start: number, end: number, error: Error, bytes: number): void {
     this.part.tracker.lost(start, end)
-    this.core.lost(this.live, start, end, error)
+    this.core.lost(this.live, start, end, error, bytes)
   }
 
   #guard(start: number, end: number): void | Promise<void> {

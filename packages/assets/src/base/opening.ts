@@ -50,6 +50,7 @@ export class Opening {
       metadata: slot.metadata,
       committedAt: slot.committedAt,
     })
+    live.replaces.push(...this.#core.takeReplaced(generation))
     state.committed = live
     this.#core.show(state)
     if (live.stage === 'recorded') this.#core.records.dirty(live.flushing) // a rename that a crash or an error left undone

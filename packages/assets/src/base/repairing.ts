@@ -67,7 +67,10 @@ export class Repairing {
     if (missing) return this.#core.dropActive(key)
     const { records } = this.#core
     const generation = entry.active?.generation ?? ''
-    for (const { start, end } of bad) {
+    const present = records.entry(key)?.active?.source
+    for (const piece of bad) {
+      if (!present?.has(piece)) continue // overwritten since
+      const { start, end } = piece
       records.record({ type: 'uncover', asset: key.asset, path: key.path, generation, start, end })
       this.#core.keys.known(key)?.filling?.source.resource.drop(start, end)
       records.occupy(key.asset, start - end)
