@@ -5,7 +5,7 @@ import { Verification } from './base/verification.js'
 import { DiskBackend } from './disk/disk-backend.js'
 import type { IndexState } from './index/index-state.js'
 import { VolatileLog } from './index/log.js'
-import { readOwner } from './index/ownership.js'
+import { readLastOwner } from './index/ownership.js'
 import { recover } from './index/recovery.js'
 import { MainIndex } from './index/store-index.js'
 import { INDEX_FOLDER } from './open-disk-store.js'
@@ -39,9 +39,9 @@ async function read(root: string): Promise<IndexState> {
   const dir = join(root, INDEX_FOLDER)
   for (let attempt = 1; ; attempt++) {
     try {
-      const owner = await readOwner(dir)
-      const { state, isNew } = await recover(dir, owner?.session)
-      if (isNew && owner === undefined)
+      const last = await readLastOwner(dir)
+      const { state, isNew } = await recover(dir, last?.owner.session)
+      if (isNew && last === undefined)
         throw new NotFoundError(`${root} is not a store: it has no readable ${INDEX_FOLDER}/`)
       return state
     } catch (error) {

@@ -3,6 +3,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { AssetStore, inspectStore, ResourceKey } from '@cistern/assets'
+import { Journal, journalName, listJournals, readJournal } from '#assets/index/journal.js'
+import { encodeRecord } from '#assets/index/record.js'
 import { randomBytes } from '../../helpers/bytes.js'
 import { nextEvent } from '../../helpers/events.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
@@ -112,3 +114,34 @@ async function openWhenStale(root: string): Promise<AssetStore> {
     }
   }
 }
+
+test('[core 32] looked at from outside, a journal that a loser left behind the last owner is not followed', async (t) => {
+  const root = tempFolder(t)
+  const dir = join(root, '_index')
+  const owned = async (path: string): Promise<number> => {
+    await using store = await AssetStore.open({ root, minFreeBytes: 0 })
+    await store.put(ResourceKey.of('film', path), path)
+    return (await listJournals(dir)).at(-1) ?? 0
+  }
+  const first = await owned('a.ts')
+  const last = await owned('b.ts')
+  const { header, frames } = await readJournal(join(dir, journalName(first)), undefined)
+  assert.ok(header)
+  const { session, storeId } = header
+  const sequence = frames.at(-1)?.sequence ?? 0
+  const predecessor = { number: first, sequence }
+  const loser = await Journal.create(
+    dir,
+    { kind: 'journal', storeId, number: last + 1, session, sequence, predecessor },
+    { sync: true },
+  )
+  const removal = { type: 'remove', asset: 'film', paths: ['a.ts'], strays: [] } as const
+  await loser.append([{ sequence: sequence + 1, payload: encodeRecord(removal, session) }])
+  await loser.close()
+  const inspection = await inspectStore(root)
+  assert.deepEqual(
+    [...inspection.resources('film')].map(({ key }) => key.path),
+    ['a.ts', 'b.ts'],
+  )
+  await inspection.close()
+})

@@ -8,6 +8,7 @@ import {
   lockedError,
   newSession,
   type Owner,
+  type OwnerRecord,
   ownerPath,
   pendingOwnerPath,
   readOwnerRecord,
@@ -61,9 +62,15 @@ export async function takeOwnership(indexDir: string, options: OwnershipOptions)
 
 /** The present owner as far as the record tells, dead or alive; undefined when nobody took the root or the last one released it. */
 export async function readOwner(indexDir: string): Promise<Owner | undefined> {
+  const last = await readLastOwner(indexDir)
+  return last?.released ? undefined : last?.owner
+}
+
+/** The last owner, one who released it included: his journals are the ones to follow. */
+export async function readLastOwner(indexDir: string): Promise<OwnerRecord | undefined> {
   try {
     const record = await readOwnerRecord(indexDir)
-    return typeof record === 'object' && !record.released ? record.owner : undefined
+    return typeof record === 'object' ? record : undefined
   } catch (error) {
     throw mapIoError(error, ownerPath(indexDir), 'read')
   }
