@@ -159,8 +159,9 @@ export class Acquiring {
   // ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #begin(state: KeyState, purpose: Purpose, options: BeginOptions): Promise<LiveGeneration> {
-    const { records } = this.#core
+    const { records, leaving } = this.#core
     const { key } = state
+    await leaving.get(key.asset)
     records.check()
     const generation = records.nextGeneration()
     const name = this.chooseName(key)
@@ -171,6 +172,7 @@ export class Acquiring {
       const live = options.copy
         ? await this.#beginWithCopy(named, sequence, options.copy)
         : this.#beginEmpty(named, sequence, options.staged === true)
+      if (options.copy) await leaving.get(key.asset)
       if (this.#core.closed || !this.#core.isNamed(live)) {
         await live.close()
         throw this.#core.closed ?? new ResourceRemovedError(`${key.id} was removed while it was begun`)
@@ -300,8 +302,8 @@ export class Acquiring {
 
   /** What has the name is a removed generation of the same key, about to be unlinked. */
   #isLeaving(key: ResourceKey, name: string): boolean {
-    for (const stray of this.#core.records.strays()) {
-      if (stray.published && stray.asset === key.asset && stray.path === key.path && stray.name === name) return true
+    for (const stray of this.#core.records.strays(key.asset)) {
+      if (stray.published && stray.path === key.path && stray.name === name) return true
     }
     return false
   }

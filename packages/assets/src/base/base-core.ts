@@ -34,6 +34,8 @@ export class BaseCore {
   /** Begins the generation that takes over from a discarded one; set by whoever can begin one. */
   begin: (live: LiveGeneration) => Promise<LiveGeneration> = () =>
     Promise.reject(new TypeError('nobody begins generations'))
+  /** Assets that are hidden already and still on their way out of the index: until then, nothing begins in them. */
+  readonly leaving: Map<string, Promise<unknown>> = new Map()
   closed: CisternError | undefined
   /** Generations at rest that could not be given their final name, with those that were to lose it to them. */
   readonly #unpublished = new Map<string, readonly string[]>()
@@ -416,7 +418,8 @@ export class BaseCore {
       await live.close().catch(() => undefined)
       if (hasOutput) await this.#forgetOutput(live)
     })
-    if (live.replaces.length > 0) this.#unpublished.set(live.generation, live.replaces.splice(0))
+    if (live.stage === 'recorded' && live.replaces.length > 0)
+      this.#unpublished.set(live.generation, live.replaces.splice(0))
     const state = this.keys.known(live.key)
     if (state === undefined) return
     state.forget(live)
@@ -457,6 +460,7 @@ export class BaseCore {
     this.closed ??= new StoreClosedError('the store is closed')
     const error = this.closed
     await Promise.all(this.keys.all.map((state) => state.run(() => Promise.resolve())))
+    await Promise.all(this.leaving.values())
     const lives = [...this.opened]
     for (const live of lives) for (const resource of live.resources()) resource.shutdown(error)
     await Promise.all(lives.flatMap((live) => live.resources().map((resource) => resource.drained())))

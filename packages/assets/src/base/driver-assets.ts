@@ -1,7 +1,6 @@
 import { NotSupportedError, type ResourceReader } from '@cistern/storage'
-import type { Stray } from '../index/record.js'
 import type { BaseContext } from '../index/records.js'
-import { ResourceKey } from '../key.js'
+import type { ResourceKey } from '../key.js'
 import type {
   AcquireOptions,
   Acquisition,
@@ -15,7 +14,7 @@ import type {
 import { Acquiring } from './acquiring.js'
 import type { Backend } from './backend.js'
 import { BaseCore } from './base-core.js'
-import { hideKeys } from './hiding.js'
+import { hideAsset } from './hiding.js'
 import { Moving } from './moving.js'
 import { Repairing } from './repairing.js'
 
@@ -74,23 +73,11 @@ export class DriverAssets implements Assets {
     this.#core.assertOpen()
     this.#core.records.check()
     if (options.unless?.()) return false
-    const strays = this.#hideAsset(asset)
+    const strays = hideAsset(this.#core, asset)
     if (strays === undefined) return false
     this.#core.context.events.emit('remove', { asset, key: undefined })
-    await this.#core.sweeper.sweep(strays)
+    await this.#core.sweeper.sweep(await strays)
     return true
-  }
-
-  /** All in one step: nobody sees half an asset. */
-  #hideAsset(asset: string): Stray[] | undefined {
-    const { records } = this.#core
-    const paths = new Set([...records.entries(asset)].map((entry) => entry.path))
-    for (const state of this.#core.keys.of(asset)) if (state.generations().length > 0) paths.add(state.key.path)
-    if (records.pinned(asset)) records.record({ type: 'pin', asset, pinned: false })
-    return hideKeys(
-      this.#core,
-      [...paths].map((path) => ResourceKey.of(asset, path)),
-    )
   }
 
   /** Free bytes where the backend lives; `Infinity` where that has no meaning. */

@@ -1,6 +1,8 @@
-import type { ActiveSlot, CommittedSlot } from '../index/entry.js'
+import type { ActiveSlot, CommittedSlot, Entry } from '../index/entry.js'
+import { Pace } from '../index/pace.js'
 import type { Stray } from '../index/record.js'
-import type { ResourceKey } from '../key.js'
+import type { HiddenAsset } from '../index/records.js'
+import { ResourceKey } from '../key.js'
 import type { BaseCore } from './base-core.js'
 import { rawGeneration } from './live-generation.js'
 
@@ -15,6 +17,42 @@ export function hideKeys(core: BaseCore, keys: readonly ResourceKey[], sweeps = 
   const removal = new Removal(core, sweeps)
   for (const key of keys) removal.add(key)
   return removal.finish()
+}
+
+/**
+ * Hides all of an asset in this very step, and records it. What is open of it ends at once; what is at rest leaves the
+ * index bit by bit, since there may be very much of it. Resolves with the files to sweep; `undefined` when nothing was there.
+ */
+export function hideAsset(core: BaseCore, asset: string): Promise<Stray[]> | undefined {
+  const { records, keys } = core
+  if (records.pinned(asset)) records.record({ type: 'pin', asset, pinned: false })
+  const removal = new Removal(core, true)
+  for (const state of keys.of(asset)) if (state.generations().length > 0) removal.add(state.key)
+  removal.record()
+  const hidden = records.hideAsset(asset)
+  if (hidden === undefined) {
+    const strays = removal.finish()
+    return strays && Promise.resolve(strays)
+  }
+  const removed = removeHidden(asset, hidden, removal)
+  core.leaving.set(asset, removed)
+  const left = (): void => void core.leaving.delete(asset)
+  removed.then(left, left)
+  return removed
+}
+
+async function removeHidden(asset: string, hidden: HiddenAsset, removal: Removal): Promise<Stray[]> {
+  const pace = new Pace()
+  try {
+    for (const entries of hidden.leaves()) {
+      for (const entry of entries) removal.add(ResourceKey.of(asset, entry.path), entry)
+      removal.record()
+      if (pace.due) await pace.rest()
+    }
+  } finally {
+    hidden.done()
+  }
+  return removal.finish() ?? []
 }
 
 class Removal {
@@ -32,10 +70,9 @@ class Removal {
     this.#sweeps = sweeps
   }
 
-  add(key: ResourceKey): void {
+  add(key: ResourceKey, entry: Entry | undefined = this.#core.records.entry(key)): void {
     const { records, keys, sweeper } = this.#core
     const state = keys.known(key)
-    const entry = records.entry(key)
     const lives = state?.generations() ?? []
     if (entry === undefined && lives.length === 0) return
     const visible = state?.visible?.generation ?? entry?.committed?.generation ?? entry?.active?.generation
@@ -63,7 +100,7 @@ class Removal {
   }
 
   finish(): Stray[] | undefined {
-    this.#record()
+    this.record()
     return this.#found ? this.#all : undefined
   }
 
@@ -74,10 +111,11 @@ class Removal {
     this.#all.push(...strays)
     if (this.#sweeps) this.#strays.push(...strays)
     this.#letters += path.length + strays.reduce((sum, stray) => sum + stray.path.length + stray.name.length + 64, 0)
-    if (this.#letters > RECORD_LETTERS) this.#record()
+    if (this.#letters > RECORD_LETTERS) this.record()
   }
 
-  #record(): void {
+  /** Until then, what was added is still on record. */
+  record(): void {
     if (this.#paths.length === 0) return
     this.#core.records.record({ type: 'remove', asset: this.#asset, paths: this.#paths, strays: this.#strays })
     this.#paths = []

@@ -46,7 +46,9 @@ export class Moving {
     }
     if (slot?.generation !== source.generation)
       throw new NotSupportedError(`${from.key.id} is not on record yet: try again once the index can be written`)
+    await this.#core.leaving.get(to.key.asset)
     const target = await this.#share(source, to)
+    await this.#core.leaving.get(to.key.asset)
     if (source.stage === 'gone' || this.#core.closed) {
       await target.close()
       this.#core.dropNamed(to.key, target.generation, target.name)

@@ -200,6 +200,7 @@ export class Opening {
     })
     if (!isFine) return this.#core.dropActive(key)
     const copy = await copyPieces(this.#core, key, slot.name, file, [...slot.source.pieces()])
+    if (this.#core.records.entry(key)?.active?.generation !== slot.generation) return copy.drop()
     const stray = { asset: key.asset, path: key.path, name: slot.name, generation: slot.generation, published: false }
     const strays = [stray, { ...stray, generation: rawGeneration(slot.generation) }]
     copy.record(

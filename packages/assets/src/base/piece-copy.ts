@@ -13,6 +13,8 @@ export interface PieceCopy {
   readonly blocks: BlockMap
   /** Makes it the key's unfinished generation; `strays` are files that this orphans. */
   record(fields: Pick<ActiveSlot, 'length' | 'validator' | 'processor' | 'metadata'>, strays: readonly Stray[]): void
+  /** What it was to take the place of went meanwhile. */
+  drop(): void
 }
 
 /** Copies recorded pieces of one generation into a new one, and brings them to the medium. Runs in the key's queue. */
@@ -54,6 +56,7 @@ export async function copyPieces(
   }
   return {
     blocks,
+    drop: () => core.dropNamed(key, generation, name),
     record: (fields, strays) => {
       for (const record of blockRecords(asset, path, generation, 'source', blocks)) records.record(record)
       const unsynced = records.durability === 'relaxed'

@@ -22,7 +22,7 @@ export class Repairing {
         backend,
         assets: () => [...context.index.assets()].map(({ asset }) => asset),
         entries: (asset) => records.entries(asset),
-        strays: (asset) => [...records.strays()].filter((stray) => stray.asset === asset),
+        strays: (asset) => records.strays(asset),
         totalBytes: context.index.totalBytes,
         isPresent: (asset, entry) => {
           const present = records.entry(ResourceKey.of(asset, entry.path))

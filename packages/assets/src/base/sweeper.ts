@@ -84,12 +84,21 @@ export class Sweeper {
       })
       throw error
     }
-    const results = await Promise.allSettled(strays.map((stray) => this.#limited(() => this.#remove(stray))))
-    const swept = strays.filter((_, at) => results[at]?.status === 'fulfilled').map(({ generation }) => generation)
+    const swept: string[] = []
+    const failures: unknown[] = []
+    const left = strays.values()
+    const worker = async (): Promise<void> => {
+      for (const stray of left) {
+        await this.#limited(() => this.#remove(stray)).then(
+          () => swept.push(stray.generation),
+          (error: unknown) => failures.push(error),
+        )
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, worker))
     for (let i = 0; i < swept.length; i += SWEPT_PER_RECORD)
       this.#records.record({ type: 'swept', generations: swept.slice(i, i + SWEPT_PER_RECORD) })
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
+    if (failures.length > 0) throw failures[0]
   }
 
   #remove({ asset, path, name, generation, published }: Stray): Promise<void> {

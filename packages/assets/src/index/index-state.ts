@@ -23,6 +23,8 @@ export class IndexState {
   readonly rows: Map<string, AssetRow> = new Map()
   readonly recency: RecencyList = new RecencyList()
   readonly strays: Map<string, Unnamed> = new Map()
+  /** Their generations, by asset. */
+  readonly #straysByAsset = new Map<string, Set<string>>()
   readonly unproven: Set<string> = new Set()
   /** Damage was found, now or before, and no whole verification has passed since. */
   suspect = false
@@ -134,7 +136,7 @@ export class IndexState {
       case 'stray':
         return this.#addStray(record.stray)
       case 'swept':
-        for (const generation of record.generations) this.strays.delete(generation)
+        for (const generation of record.generations) this.#forgetStray(generation)
         return
       case 'use':
         for (const [asset, use] of record.uses) this.#applyUse(asset, use)
@@ -166,7 +168,7 @@ export class IndexState {
   #applyEntry(record: IndexRecord & { type: 'entry' }, sequence: number): void {
     if (this.#reflects(record.asset, record.path, sequence)) {
       for (const stray of record.strays ?? []) this.#addStray(stray)
-      for (const slot of [record.committed, record.active]) if (slot) this.strays.delete(slot.generation)
+      for (const slot of [record.committed, record.active]) if (slot) this.#forgetStray(slot.generation)
       return
     }
     const before = this.entry(record.asset, record.path)
@@ -183,7 +185,7 @@ export class IndexState {
     const id = `${record.asset}/${record.path}`
     if (record.committed && !committed) this.#refused.add(id)
     else this.#refused.delete(id)
-    for (const slot of [committed, active]) if (slot) this.strays.delete(slot.generation)
+    for (const slot of [committed, active]) if (slot) this.#forgetStray(slot.generation)
     if (committed) this.#output.delete(committed.generation)
     this.#set(record.asset, { path: record.path, committed, active }, sequence)
   }
@@ -237,12 +239,23 @@ export class IndexState {
 
   #addStray(stray: Stray, source = new BlockMap()): void {
     const known = this.strays.get(stray.generation)
+    const siblings = this.#straysByAsset.get(stray.asset) ?? new Set()
+    this.#straysByAsset.set(stray.asset, siblings.add(stray.generation))
     this.strays.set(stray.generation, {
       ...stray,
       published: stray.published || (known?.published ?? false),
       source: known?.source ?? source,
       output: known?.output ?? this.#output.get(stray.generation)?.blocks ?? new BlockMap(),
     })
+  }
+
+  #forgetStray(generation: string): void {
+    const stray = this.strays.get(generation)
+    if (stray === undefined) return
+    this.strays.delete(generation)
+    const siblings = this.#straysByAsset.get(stray.asset)
+    siblings?.delete(generation)
+    if (siblings?.size === 0) this.#straysByAsset.delete(stray.asset)
   }
 
   #applyUse(asset: string, use: number): void {
@@ -309,20 +322,26 @@ export class IndexState {
   }
 
   *straysOf(asset: string): Generator<Stray> {
-    for (const stray of this.strays.values()) if (stray.asset === asset) yield stray
+    for (const generation of this.#straysByAsset.get(asset) ?? []) {
+      const stray = this.strays.get(generation)
+      if (stray) yield stray
+    }
+  }
+
+  /** All entries of an asset, by up to 64 of them, as they are when each is asked for; for who removes them meanwhile. */
+  *leavesOf(asset: string): Generator<readonly Entry[]> {
+    for (const leaf of [...(this.rows.get(asset)?.leaves ?? [])]) yield [...this.#open(leaf).entries.values()]
   }
 
   /** What no leaf holds: generations without an entry, and output blocks of commits under way. */
-  unnamedRecords(): IndexRecord[] {
-    const records: IndexRecord[] = []
+  *unnamedRecords(): Generator<IndexRecord> {
     for (const { source, output, ...stray } of this.strays.values()) {
-      records.push({ type: 'stray', stray })
-      records.push(...blockRecords(stray.asset, '', stray.generation, 'source', source))
-      records.push(...blockRecords(stray.asset, '', stray.generation, 'output', output))
+      yield { type: 'stray', stray }
+      yield* blockRecords(stray.asset, '', stray.generation, 'source', source)
+      yield* blockRecords(stray.asset, '', stray.generation, 'output', output)
     }
     for (const [generation, { asset, path, blocks }] of this.#output)
-      records.push(...blockRecords(asset, path, generation, 'output', blocks))
-    return records
+      yield* blockRecords(asset, path, generation, 'output', blocks)
   }
 
   /** After recovery, once for each row: what it occupies follows from its leaves. */

@@ -25,6 +25,14 @@ export interface Flushable {
   settle(): Promise<void>
 }
 
+/** What is on record of an asset that nobody sees any more. */
+export interface HiddenAsset {
+  /** Up to 64 entries at a time. */
+  leaves(): Iterable<readonly Entry[]>
+  /** All of it is removed. */
+  done(): void
+}
+
 /** What a base may do besides looking: record. `openIndex(dir)` keeps records on disk, `volatileIndex()` in memory. */
 export interface IndexRecords {
   /** Id of this ownership; every generation begun under it starts with it. */
@@ -39,7 +47,12 @@ export interface IndexRecords {
   nextGeneration(): string
   /** What is on record of a resource. */
   entry(key: ResourceKey): Entry | undefined
-  /** All entries of one asset, in order of path. */
+  /**
+   * Hides what is on record of an asset from all who look, in this very step. Gives it, to be removed bit by bit;
+   * `undefined` where nothing is, or somebody is at it already.
+   */
+  hideAsset(asset: string): HiddenAsset | undefined
+  /** All entries of one asset, hidden ones too, in order of path. */
   entries(asset: string): Iterable<Entry>
   /** Whether no other resource has this file name, is a folder above it, or lies below it, in any case of letters. */
   isNameFree(key: ResourceKey, name: string): boolean
@@ -53,8 +66,8 @@ export interface IndexRecords {
   check(): void
   /** The session that wrote last may still be running somewhere: copy its unfinished parts instead of resuming them. */
   unproven(session: string): boolean
-  /** Files on record that nothing needs any more: to be unlinked. */
-  strays(): Iterable<Stray>
+  /** Files on record that nothing needs any more, of one asset or of all: to be unlinked. */
+  strays(asset?: string): Iterable<Stray>
   /** Durably, by `pin`. */
   pinned(asset: string): boolean
   /** A generation is open: its own view takes the place of what is on record in what the index shows. */

@@ -10,7 +10,7 @@ import type { IndexState } from './index-state.js'
 import type { RecordLog } from './log.js'
 import { isNameFree } from './names.js'
 import type { IndexRecord, Stray } from './record.js'
-import type { Flushable, LiveView, StoreIndex } from './records.js'
+import type { Flushable, HiddenAsset, LiveView, StoreIndex } from './records.js'
 
 export interface StoreIndexParts {
   readonly state: IndexState
@@ -42,6 +42,8 @@ export class MainIndex implements StoreIndex {
   readonly #log: RecordLog
   readonly #flusher: Flusher
   readonly #live = new Map<string, Map<string, LiveView>>()
+  /** Assets whose removal is under way: on record, and seen by nobody. */
+  readonly #hidden = new Set<string>()
   /** Ids of resources that are there but not on record yet. */
   readonly #unrecorded = new Set<string>()
   /** Removals under way. */
@@ -71,7 +73,9 @@ export class MainIndex implements StoreIndex {
     return this.#state.suspect
   }
   get assetCount(): number {
-    return this.#state.assetCount
+    let hidden = 0
+    for (const asset of this.#hidden) if (this.#state.rows.get(asset)?.resources) hidden++
+    return this.#state.assetCount - hidden
   }
   get resourceCount(): number {
     return this.#state.resourceCount
@@ -105,11 +109,20 @@ export class MainIndex implements StoreIndex {
 
   assetStat(asset: string): AssetStat | undefined {
     const row = this.#state.rows.get(asset)
-    return row && assetStat(row)
+    return row && this.#shown(row)
   }
 
   *assets(): Generator<AssetStat> {
-    for (const row of this.#state.recency) yield assetStat(row)
+    for (const row of this.#state.recency) {
+      const shown = this.#shown(row)
+      if (shown) yield shown
+    }
+  }
+
+  /** Of a hidden asset only what holds its name: pins and leases. */
+  #shown(row: AssetRow): AssetStat | undefined {
+    if (!this.#hidden.has(row.name)) return assetStat(row)
+    return row.isHeld ? { ...assetStat(row), resources: 0 } : undefined
   }
 
   *resources(asset: string): Generator<ResourceStat> {
@@ -127,7 +140,16 @@ export class MainIndex implements StoreIndex {
   }
 
   entry(key: ResourceKey): Entry | undefined {
-    return this.#state.entry(key.asset, key.path)
+    return this.#hidden.has(key.asset) ? undefined : this.#state.entry(key.asset, key.path)
+  }
+
+  hideAsset(asset: string): HiddenAsset | undefined {
+    if (this.#hidden.has(asset) || !this.#state.rows.get(asset)?.resources) return undefined
+    this.#hidden.add(asset)
+    return {
+      leaves: () => this.#state.leavesOf(asset),
+      done: () => this.#hidden.delete(asset),
+    }
   }
 
   entries(asset: string): Iterable<Entry> {
@@ -138,8 +160,8 @@ export class MainIndex implements StoreIndex {
     return isNameFree(this.#state, key.asset, key.path, name)
   }
 
-  strays(): Iterable<Stray> {
-    return this.#state.strays.values()
+  strays(asset?: string): Iterable<Stray> {
+    return asset === undefined ? this.#state.strays.values() : this.#state.straysOf(asset)
   }
 
   pinned(asset: string): boolean {
