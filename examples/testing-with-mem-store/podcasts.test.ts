@@ -87,6 +87,7 @@ function countingOrigin({ breaksAt }: { readonly breaksAt?: number } = {}) {
     asked.push(start)
     for (let at = start; at < EPISODE.length; at += PIECE) {
       if (asked.length === 1 && at === breaksAt) throw new Error('connection reset')
+      await turn() // as a network brings them: one after the other
       yield EPISODE.subarray(at, at + PIECE)
     }
   }
