@@ -49,7 +49,7 @@ export { type Checked, callable, checkOptions, type OptionSpec, type Rule } from
 export type { ActiveSlot, CommittedSlot, Entry } from './index/entry.js'
 export { type IndexOptions, openIndex } from './index/open-index.js'
 export type { IndexRecord, Stray } from './index/record.js'
-export type { BaseContext, Flushable, IndexRecords, LiveView, StoreIndex } from './index/records.js'
+export type { BaseContext, Flushable, HiddenAsset, IndexRecords, LiveView, StoreIndex } from './index/records.js'
 export { type VolatileIndexOptions, volatileIndex } from './index/volatile-index.js'
 export { inspectStore, type StoreInspection } from './inspect-store.js'
 export { ResourceKey } from './key.js'
