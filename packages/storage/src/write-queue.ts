@@ -79,7 +79,7 @@ export class WriteQueue {
       const notYet = this.#target.ready()
       if (notYet !== undefined) await notYet.catch(() => {}) // the write itself tells what is wrong
       // Whoever was just told that his bytes landed brings more in this very turn: they leave together.
-      await new Promise<void>(process.nextTick)
+      await new Promise<void>((resolve) => process.nextTick(resolve))
       const round = this.#takeRound()
       if (round.hooked) await this.#writeAdmitted(round.called)
       else await this.#writeRuns(round.sorted)
