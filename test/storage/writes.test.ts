@@ -86,3 +86,12 @@ test('a buffer that is transferred away while it waits fails its run, and shifts
   assert.deepEqual(resource.coverage.toFlat(), [100, 101])
   await writer.writeAt(0, new Uint8Array(4))
 })
+
+test('[core 14] what is no source, and a source whose step is none, are refused like any that fails', async () => {
+  const writer = new Resource({ generation: 'g', driver: new MemDriver() }).openWriter()
+  for (const source of [undefined, 5, {}]) await assert.rejects(writer.writeFrom(source as never), InvalidOptionError)
+  for (const step of [undefined, null]) {
+    const source = { [Symbol.asyncIterator]: () => ({ next: async () => step }) }
+    await assert.rejects(writer.writeFrom(source as never), TypeError)
+  }
+})

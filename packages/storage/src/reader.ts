@@ -98,6 +98,7 @@ export class ReaderHandle extends ReaderBase {
     try {
       got = driver.readSync(position, size === target.length ? target : target.subarray(0, size))
     } catch (error) {
+      if (NotSupportedError.is(error)) throw error // the bytes are as good as before
       throw life.readFailed(position, position + size, error)
     }
     if (got < size) got = life.readShort(position, size, got)

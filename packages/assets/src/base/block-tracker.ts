@@ -44,10 +44,6 @@ export class BlockTracker {
     for (const { start, end } of recorded.pieces()) if (end - start < BLOCK_BYTES) this.#changed.add(blockOf(start))
   }
 
-  get hasChanges(): boolean {
-    return this.#changed.size > 0
-  }
-
   /** Bytes that came in without being written here: copied by the backend. */
   adopt(coverage: ReadonlyRangeSet): void {
     for (const { start, end } of coverage) {

@@ -76,10 +76,6 @@ export class RecencyList {
   /** Where each iteration under way goes on. */
   readonly #cursors = new Set<{ next: AssetRow | undefined }>()
 
-  get oldest(): AssetRow | undefined {
-    return this.#oldest
-  }
-
   /** Puts a row, new or known, at the newest end. */
   moveToNewest(row: AssetRow): void {
     if (row === this.#newest) return
