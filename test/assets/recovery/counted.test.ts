@@ -4,27 +4,15 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { driverAssets, openIndex, openStore, ResourceKey } from '@cistern/assets'
 import { MemStore } from '@cistern/mem-store'
-import { DiskBackend } from '#assets/disk/disk-backend.js'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
 import { randomBytes } from '../../helpers/bytes.js'
 import { openFilesUnder } from '../../helpers/descriptors.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { filesUnder, isCode, openDisk, until } from '../disk/open-disk.js'
 import { RecordBackend } from '../record-backend.js'
-import { beforeReads, ioError, openOver } from './faults.js'
+import { beforeReads, FailingPublish, ioError, openOver } from './faults.js'
 
 const key = ResourceKey.of('film', 'a.ts')
-
-class FailingPublish extends DiskBackend {
-  failures = 0
-  override async publish(name: string, generation: string, length: number): Promise<string> {
-    if (this.failures > 0) {
-      this.failures--
-      throw ioError('ENOSPC')
-    }
-    return super.publish(name, generation, length)
-  }
-}
 
 test('[core 51] what a rename that failed once was to replace is not counted for ever', async (t) => {
   const root = tempFolder(t)

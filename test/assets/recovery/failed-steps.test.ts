@@ -14,7 +14,16 @@ import { nextEvent } from '../../helpers/events.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { filesUnder, isCode, openDisk, until } from '../disk/open-disk.js'
 import { text } from '../facade/stores.js'
-import { beforeReads, beforeSyncs, failNextSync, ioError, mockPromise, openOver, syncedInodes } from './faults.js'
+import {
+  beforeReads,
+  beforeSyncs,
+  FailingPublish,
+  failNextSync,
+  ioError,
+  mockPromise,
+  openOver,
+  syncedInodes,
+} from './faults.js'
 
 const key = ResourceKey.of('film', 'a.ts')
 const needsDescriptors = showsDescriptors ? {} : { skip: 'open descriptors are not shown here' }
@@ -104,18 +113,6 @@ for (const verb of ['remove', 'removeAsset'] as const) {
     assert.deepEqual(filesUnder(root), ['other/a.ts'])
     assert.deepEqual([store.stat(key), store.stats().bytes], [undefined, 6])
   })
-}
-
-class FailingPublish extends DiskBackend {
-  failures = 0
-
-  override async publish(name: string, generation: string, length: number): Promise<string> {
-    if (this.failures > 0) {
-      this.failures--
-      throw ioError('ENOSPC')
-    }
-    return super.publish(name, generation, length)
-  }
 }
 
 test(

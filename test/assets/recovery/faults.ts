@@ -4,6 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type AssetStore, type Backend, driverAssets, openIndex, openStore, type StoreOptions } from '@cistern/assets'
+import { DiskBackend } from '#assets/disk/disk-backend.js'
 import { filesUnder } from '../disk/open-disk.js'
 
 type Callback = (error: Error | null) => void
@@ -17,6 +18,17 @@ export async function openOver(root: string, backend: Backend, options: StoreOpt
 }
 
 export const ioError = (code: string): Error => Object.assign(new Error(`${code}: on purpose`), { code })
+
+/** As many renames as are asked to, fail. */
+export class FailingPublish extends DiskBackend {
+  failures = 0
+
+  override async publish(name: string, generation: string, length: number): Promise<string> {
+    if (this.failures === 0) return super.publish(name, generation, length)
+    this.failures--
+    throw ioError('ENOSPC')
+  }
+}
 
 /** The file, as `asset/file`, that a descriptor is of; `undefined` for those of the index. */
 function resourceFile(root: string, fd: number): string | undefined {
