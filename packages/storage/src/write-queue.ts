@@ -58,7 +58,7 @@ export class WriteQueue {
   push(position: number, bytes: Uint8Array, hooks: readonly WriterHooks[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ position, end: position + bytes.length, bytes, hooks, resolve, reject })
-      // The first one leaves at once; those that come while it is in flight leave together.
+      // What comes in this turn leaves together, and so does what comes while that is in flight.
       if (!this.#pumping) void this.#pump()
     })
   }

@@ -460,7 +460,7 @@ export class BaseCore {
     this.closed ??= new StoreClosedError('the store is closed')
     const error = this.closed
     await Promise.all(this.keys.all.map((state) => state.run(() => Promise.resolve())))
-    await Promise.all(this.leaving.values())
+    await Promise.allSettled(this.leaving.values()) // what fails is told to whoever removes
     const lives = [...this.opened]
     for (const live of lives) for (const resource of live.resources()) resource.shutdown(error)
     await Promise.all(lives.flatMap((live) => live.resources().map((resource) => resource.drained())))

@@ -20,7 +20,7 @@ export const processing: Layer = (inner, context) => new ProcessingAssets(inner,
 export class ProcessingAssets extends AssetsLayer {
   readonly #context: StoreContext
   readonly #turns = new KeyTurns()
-  /** Writers at work, by key and mode: who fills and who rewrites are at work beside each other. Gives the sealed identity once it is known, undefined if it came to nothing. */
+  /** Writers at work, by key and mode: one who fills and one who rewrites may be at it beside each other. */
   readonly #beginnings = new Map<string, Beginning>()
 
   constructor(inner: Assets, context: StoreContext) {
