@@ -11,7 +11,7 @@ export interface Part {
 export interface PartOptions {
   /** Everything random in a part comes from this. */
   readonly seed: number
-  /** For every change, in well under a minute a part. */
+  /** For every change: a fair sample, in about half a minute a part. */
   readonly quick: boolean
   readonly rounds: number | undefined
   say(line: string): void
@@ -21,4 +21,6 @@ export interface PartOutcome {
   readonly rounds: number
   /** Promises that did not hold; none is what is wanted. */
   readonly violations: readonly string[]
+  /** What was measured or met on the way, in a few words for the summary. */
+  readonly note?: string | undefined
 }

@@ -1,9 +1,7 @@
 // `npm run faults [-- --quick] [--seed N] [--rounds N] [PART…]`
 import { parseArgs } from 'node:util'
 import type { Part, PartOutcome } from './part.js'
-import { killLoop } from './parts/kill-loop.js'
-
-const parts: readonly Part[] = [killLoop('ordered'), killLoop('strict'), killLoop('relaxed')]
+import { parts } from './parts/index.js'
 
 const { values, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, seed: { type: 'string' }, rounds: { type: 'string' } },
@@ -15,23 +13,40 @@ const chosen = parts.filter(({ name }) => positionals.length === 0 || positional
 if (chosen.length === 0)
   throw new Error(`no part matches ${positionals.join(', ')}: ${parts.map(({ name }) => name).join(', ')}`)
 
-let broken = 0
-for (const part of chosen) broken += (await runPart(part)).violations.length
+const results: Result[] = []
+for (const part of chosen) results.push(await runPart(part))
+const broken = results.reduce((sum, { violations }) => sum + violations.length, 0)
+console.log(`\n${table(results)}`)
 console.log(broken === 0 ? '\nno violations' : `\n${broken} VIOLATIONS`)
 process.exitCode = broken === 0 ? 0 : 1
 
-async function runPart(part: Part): Promise<PartOutcome> {
+interface Result extends PartOutcome {
+  readonly part: Part
+  readonly seconds: number
+}
+
+async function runPart(part: Part): Promise<Result> {
   const reason = part.unavailable?.()
   if (reason !== undefined) {
     console.log(`\nSKIPPED ${part.name}: ${reason}`)
-    return { rounds: 0, violations: [] }
+    return { part, seconds: 0, rounds: 0, violations: [], note: `SKIPPED: ${reason}` }
   }
   const replay = `npm run faults -- ${part.name} --seed ${seed}${values.quick ? ' --quick' : ''}${rounds === undefined ? '' : ` --rounds ${rounds}`}`
   console.log(`\n${part.name}: ${part.about}\n  seed ${seed}, again with: ${replay}`)
+  const started = performance.now()
   const outcome = await part.run({ seed, quick: values.quick, rounds, say: (line) => console.log(line) })
   console.log(`  ${outcome.rounds} rounds, ${outcome.violations.length} violations`)
   for (const violation of outcome.violations) console.log(`  VIOLATION ${violation}`)
-  return outcome
+  return { part, seconds: (performance.now() - started) / 1_000, ...outcome }
+}
+
+/** Markdown, so that it can stand in the docs as it is. */
+function table(lines: readonly Result[]): string {
+  const rows = lines.map(
+    ({ part, rounds: count, violations, seconds, note = '' }) =>
+      `| ${[part.name, part.about, count, violations.length, `${Math.round(seconds)} s`, note].join(' | ')} |`,
+  )
+  return ['| part | what | rounds | violations | time | note |', '|---|---|---:|---:|---:|---|', ...rows].join('\n')
 }
 
 function wholeNumber(name: string, text: string): number {
