@@ -282,6 +282,29 @@ for (const at of ['begin', 'update', 'final'] as const) {
   }
 }
 
+test('a transform may answer with a view of the buffer under its chunk, longer than the chunk', async () => {
+  const given: Uint8Array[] = []
+  const processor: Processor = {
+    identity: 'whole-buffer',
+    begin: () => ({
+      update: (chunk) => {
+        const whole = new Uint8Array(chunk.buffer)
+        given.push(whole.slice())
+        return whole
+      },
+      final: () => new Uint8Array(),
+    }),
+  }
+  const { writer, reader } = await staged(processor)
+  await writer.writeAt(0, randomBytes(42, 700 * KIB))
+  await writer.commit()
+  assert.ok(
+    given.some(({ length }) => length > 512 * KIB),
+    'longer than what is written at once',
+  )
+  assert.deepEqual(Buffer.from(await reader.bytes()), Buffer.concat(given))
+})
+
 test('[core 42] a transform is closed once, whether committed, released, failed, discarded, removed or closed', async () => {
   const endings: readonly ((all: Awaited<ReturnType<typeof staged>>) => unknown)[] = [
     ({ writer }) => writer.commit(),

@@ -83,8 +83,8 @@ export class TransformRun {
     this.#batch.keep() // the transform may use that buffer again
     const piece = await this.#call('update', (transform) => transform.update(bytes))
     if (piece === undefined) return false
-    this.#batch.add(piece)
-    if (piece.buffer === bytes.buffer) this.#batch.keep() // part of what was only borrowed
+    // A view of what was only borrowed has to be copied, and may be longer than the chunk was.
+    this.#batch.add(piece.buffer === bytes.buffer ? piece.slice() : piece)
     this.#taken += bytes.length
     return true
   }
