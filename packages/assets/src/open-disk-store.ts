@@ -2,7 +2,7 @@ import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { mapIoError, StorageIoError } from '@cistern/storage'
 import type { AssetStore } from './asset-store.js'
-import { openIndex } from './index/open-index.js'
+import { openIndexOver } from './index/open-index.js'
 import { diskAssets } from './layers/disk.js'
 import { openStore } from './open-store.js'
 import { checkOptions, DISK_STORE_OPTIONS, type DiskStoreOptions } from './options.js'
@@ -13,19 +13,21 @@ export const INDEX_FOLDER = '_index'
 export async function openDiskStore(options: DiskStoreOptions): Promise<AssetStore> {
   const { root, ...rest } = checkOptions('AssetStore.open', options, DISK_STORE_OPTIONS)
   rest.signal?.throwIfAborted()
-  const folder = await prepareRoot(root)
-  const index = await openIndex(join(folder, INDEX_FOLDER), { durability: rest.durability, flushMs: rest.flushMs })
+  const { folder, holdsFiles } = await prepareRoot(root)
+  const { durability, flushMs } = rest
+  const index = await openIndexOver(join(folder, INDEX_FOLDER), holdsFiles, { durability, flushMs })
   return openStore(diskAssets(folder), index, rest)
 }
 
 /** Makes the folder if need be. Refuses, touching nothing, what is no folder or belongs to something else. */
-async function prepareRoot(root: string): Promise<string> {
+async function prepareRoot(root: string): Promise<{ folder: string; holdsFiles: boolean }> {
   const path = resolve(root)
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
-    const real = await realpath(path)
-    await refuseForeign(real)
-    return real
+    const folder = await realpath(path)
+    const names = await readdir(folder)
+    await refuseForeign(folder, names)
+    return { folder, holdsFiles: names.some((name) => name !== INDEX_FOLDER) }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST' || code === 'ENOTDIR')
@@ -35,8 +37,7 @@ async function prepareRoot(root: string): Promise<string> {
 }
 
 /** A folder with files but without an index is somebody else's: sweeping or filling it would be a mistake. */
-async function refuseForeign(root: string): Promise<void> {
-  const names = await readdir(root)
+async function refuseForeign(root: string, names: readonly string[]): Promise<void> {
   if (names.length === 0) return
   if (names.includes(INDEX_FOLDER)) {
     const index = await lstat(join(root, INDEX_FOLDER))

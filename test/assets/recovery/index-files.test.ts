@@ -149,6 +149,21 @@ async function compactedStore(): Promise<{ readonly root: string; readonly resou
   return { root, resources: 1 }
 }
 
+test('[core 49] an index that was emptied under its assets is suspect: nothing is named, and nothing is swept', async (t) => {
+  for (const kept of [['owner'], []]) {
+    const root = tempFolder(t)
+    await filled(root)
+    const files = namesUnder(root)
+    for (const name of readdirSync(join(root, '_index')))
+      if (!kept.includes(name)) rmSync(join(root, '_index', name), { recursive: true })
+    for (let opened = 1; opened <= 2; opened++) {
+      await using store = await AssetStore.open({ root })
+      assert.deepEqual([store.recovery.suspect, store.recovery.resources], [true, 0], `opened ${opened} times`)
+    }
+    assert.deepEqual(namesUnder(root), files)
+  }
+})
+
 test('[core 54] an index of a newer version is refused, and left as it is', async (t) => {
   const root = tempFolder(t)
   await filled(root)
@@ -186,6 +201,11 @@ test(
     assert.deepEqual(readdirSync(root), [])
   },
 )
+
+function namesUnder(root: string): string[] {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  return names.filter((name) => !name.startsWith('_index')).sort()
+}
 
 function contentOf(dir: string): [name: string, bytes: string][] {
   return readdirSync(dir)

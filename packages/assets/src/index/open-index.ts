@@ -34,7 +34,12 @@ const COMPACT_FILES = 32
  * Rejects with `StoreLockedError` naming the owner, `IndexVersionError` for files of a newer version (nothing is
  * touched), `StorageIoError` where the folder cannot be read or written.
  */
-export async function openIndex(dir: string, options: IndexOptions = {}): Promise<StoreIndex> {
+export function openIndex(dir: string, options: IndexOptions = {}): Promise<StoreIndex> {
+  return openIndexOver(dir, false, options)
+}
+
+/** As `openIndex`. `holdsFiles`: there are files that records ought to name; an index without any has lost them. */
+export async function openIndexOver(dir: string, holdsFiles: boolean, options: IndexOptions = {}): Promise<StoreIndex> {
   const { durability = DEFAULTS.durability, flushMs = DEFAULTS.flushMs } = checkOptions(
     'openIndex',
     options,
@@ -48,7 +53,8 @@ export async function openIndex(dir: string, options: IndexOptions = {}): Promis
   let index: MainIndex | undefined
   const ownership = await takeOwnership(dir, { onLost: (error) => index?.enter('readonly', error) })
   try {
-    const recovered = await recover(dir, ownership.previous?.owner?.session)
+    const found = await recover(dir, ownership.previous?.owner?.session)
+    const recovered = found.isNew && holdsFiles ? { ...found, suspect: true } : found
     const recovery = {
       resources: recovered.state.resourceCount,
       droppedRecords: recovered.dropped,
