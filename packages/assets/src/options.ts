@@ -145,6 +145,7 @@ export const VERIFY_OPTIONS: OptionSpec<VerifyOptions> = Object.freeze({
   repair: anyBoolean,
   signal: abortSignal,
   onProgress: callable<NonNullable<VerifyOptions['onProgress']>>(),
+  onFinding: callable<NonNullable<VerifyOptions['onFinding']>>(),
 })
 
 function isFolderPath(value: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { ReadonlyRangeSet, ResourceReader, ResourceWriter } from '@cistern/storage'
+import type { ByteRange, ReadonlyRangeSet, ResourceReader, ResourceWriter } from '@cistern/storage'
 import type { ResourceKey } from './key.js'
 import type { ProcessorChoice } from './processors/processor.js'
 
@@ -296,8 +296,68 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined
   /** Bytes checked of bytes to check. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /** Told of each finding, once it is certain and, with `repair`, dealt with: all of them, however many. */
+  readonly onFinding?: ((finding: VerifyFinding) => void) | undefined
 }
-/** What `verify` found. */
+
+/**
+ * What `verify({ repair: true })` did about a finding. `'none'`: it was not asked to, or what was found has changed since.
+ * - `reopened`: the good blocks are kept, in an unfinished generation; only the bad ones are fetched again
+ * - `dropped`: the record is gone, and the resource, or what there was of its next version, is fetched anew
+ * - `deleted`: the file is
+ */
+export type VerifyRepair = 'none' | 'reopened' | 'dropped' | 'deleted'
+
+/** What all findings tell. */
+export interface VerifyFindingFile {
+  /** `asset/name` of the file, without what marks an unfinished one. */
+  readonly file: string
+  /** Whose bytes these are, or were; `undefined` for a file that no record names and that has a final name. */
+  readonly generation: string | undefined
+  /** What was done about it. */
+  readonly repair: VerifyRepair
+}
+
+/** Bytes are not what their checksums say. */
+export interface DamagedFinding extends VerifyFindingFile {
+  /** Says which finding this is. */
+  readonly kind: 'damaged'
+  /** Whose bytes they are. */
+  readonly key: ResourceKey
+  /** Finished, or still being filled. */
+  readonly state: 'active' | 'committed'
+  /** The bad bytes in order, neighbouring blocks as one range. */
+  readonly ranges: readonly ByteRange[]
+  /** Blocks in these. */
+  readonly badBlocks: number
+}
+
+/** A file on record is gone, or of another length. */
+export interface MissingFinding extends VerifyFindingFile {
+  /** Says which finding this is. */
+  readonly kind: 'missing'
+  /** Whose bytes are meant. */
+  readonly key: ResourceKey
+  /** Finished, or still being filled. */
+  readonly state: 'active' | 'committed'
+  /** Bytes it should have; at least, while it is being filled. */
+  readonly expected: number
+  /** Bytes it has; `undefined` where there is no such file. */
+  readonly found: number | undefined
+}
+
+/** A file that no record names. */
+export interface OrphanFinding extends VerifyFindingFile {
+  /** Says which finding this is. */
+  readonly kind: 'orphan'
+  /** Bytes it has; `undefined` where that cannot be seen. */
+  readonly bytes: number | undefined
+}
+
+/** One thing that `verify` found wrong, to be told apart by its `kind`. */
+export type VerifyFinding = DamagedFinding | MissingFinding | OrphanFinding
+
+/** What `verify` found, and did. */
 export interface VerifyReport {
   /** Looked at, unfinished ones included. */
   readonly resources: number
@@ -309,6 +369,14 @@ export interface VerifyReport {
   readonly orphans: number
   /** Records whose file is gone or of another length. */
   readonly missing: number
+  /** Damaged resources that `repair` kept the good blocks of. */
+  readonly reopened: number
+  /** Damaged or missing ones that `repair` took off the record. */
+  readonly dropped: number
+  /** Orphans that `repair` deleted. */
+  readonly deleted: number
+  /** The first 1,000 findings one by one; `onFinding` is told of all. */
+  readonly findings: readonly VerifyFinding[]
 }
 /** Totals of a store. Sizes are bytes; `hits`, `misses` and `evictions` count since it was opened. */
 export interface StoreStats {

@@ -113,7 +113,8 @@ export class FakeStore implements Assets {
   }
 
   async verify(): Promise<VerifyReport> {
-    return { resources: 0, bytes: 0, badBlocks: 0, orphans: 0, missing: 0 }
+    const found = { badBlocks: 0, orphans: 0, missing: 0, findings: [] }
+    return { resources: 0, bytes: 0, ...found, reopened: 0, dropped: 0, deleted: 0 }
   }
 
   async close(): Promise<void> {

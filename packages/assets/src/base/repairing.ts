@@ -1,9 +1,10 @@
-import { Pace } from '../index/pace.js'
 import { ResourceKey } from '../key.js'
-import type { VerifyOptions, VerifyReport } from '../types.js'
+import type { VerifyOptions, VerifyRepair, VerifyReport } from '../types.js'
 import type { BaseCore } from './base-core.js'
+import { assetOf, fileId, NamedFiles } from './named-files.js'
 import { salvage } from './salvage.js'
 import { type Finding, type Orphan, Verification } from './verification.js'
+import { type Repairs, reportOn } from './verify-report.js'
 
 /** Verifies an open store, and, when asked to, keeps what is good of what was found damaged. */
 export class Repairing {
@@ -20,9 +21,8 @@ export class Repairing {
     const verification = new Verification(
       {
         backend,
-        assets: () => [...context.index.assets()].map(({ asset }) => asset),
-        entries: (asset) => records.entries(asset),
-        strays: (asset) => records.strays(asset),
+        records,
+        assets: () => namesOf(context.index.assets()),
         totalBytes: context.index.totalBytes,
         isPresent: (asset, entry) => {
           const present = records.entry(ResourceKey.of(asset, entry.path))
@@ -34,51 +34,74 @@ export class Repairing {
       },
       options,
     )
-    const report = await verification.run()
-    if (options.repair) {
-      for (const finding of verification.findings) await this.#repair(finding)
-      const pace = new Pace()
-      for (const orphan of verification.orphans) {
-        if (verification.isOrphan(orphan)) await this.#sweepOrphan(orphan)
-        if (pace.due) await pace.rest()
-      }
-    }
-    if (records.suspect && (options.repair || verification.findings.length === 0)) {
+    const found = await verification.run()
+    const report = await reportOn(found, options, options.repair ? this.#repairs() : undefined)
+    if (records.suspect && (options.repair || found.findings.length === 0)) {
       await records.durable(records.record({ type: 'suspect', suspect: false }))
     }
     return report
   }
 
-  #repair(finding: Finding): Promise<void> {
+  #repairs(): Repairs {
+    const named = new NamedFiles(this.#core.records)
+    let known: { readonly asset: string; readonly files: ReadonlySet<string> } | undefined
+    return {
+      finding: (finding) => this.#repair(finding),
+      orphan: async (orphan) => {
+        const asset = assetOf(orphan.name)
+        if (known?.asset !== asset) known = { asset, files: await named.of(asset) }
+        if (known.files.has(fileId(orphan))) return 'none'
+        // Asked again in the very step that unlinks it: it may have been named since.
+        return named.names(orphan) ? 'none' : this.#sweepOrphan(orphan)
+      },
+    }
+  }
+
+  #repair(finding: Finding): Promise<VerifyRepair> {
     const key = ResourceKey.of(finding.asset, finding.entry.path)
     return this.#core.keys.queue(key, async () => {
       const entry = this.#core.records.entry(key)
       const slot = entry?.[finding.slot]
-      if (slot === undefined || slot.generation !== finding.entry[finding.slot]?.generation) return
+      if (slot === undefined || slot.generation !== finding.entry[finding.slot]?.generation) return 'none'
       if (finding.slot === 'active') return this.#forgetBad(key, finding)
       const isProcessed = slot.processor !== undefined
-      if (finding.missing || isProcessed || finding.good.length === 0) this.#core.sweep(this.#core.hide(key) ?? [])
-      else if (finding.entry.committed) await salvage(this.#core, key, finding.entry.committed, finding.good)
+      if (finding.missing || isProcessed || finding.good.length === 0) {
+        this.#core.sweep(this.#core.hide(key) ?? [])
+        return 'dropped'
+      }
+      if (finding.entry.committed) await salvage(this.#core, key, finding.entry.committed, finding.good)
+      return 'reopened'
     })
   }
 
   /** An unfinished generation loses its bad blocks, and is asked for them again. */
-  #forgetBad(key: ResourceKey, { entry, bad, missing }: Finding): void {
-    if (missing) return this.#core.dropActive(key)
+  #forgetBad(key: ResourceKey, { entry, bad, missing }: Finding): VerifyRepair {
+    if (missing) {
+      this.#core.dropActive(key)
+      return 'dropped'
+    }
     const { records } = this.#core
     const generation = entry.active?.generation ?? ''
     const present = records.entry(key)?.active?.source
+    let repair: VerifyRepair = 'none'
     for (const piece of bad) {
       if (!present?.has(piece)) continue // overwritten since
       const { start, end } = piece
       records.record({ type: 'uncover', asset: key.asset, path: key.path, generation, start, end })
       this.#core.keys.known(key)?.filling?.source.resource.drop(start, end)
       records.occupy(key.asset, start - end)
+      repair = 'reopened'
     }
+    return repair
   }
 
-  async #sweepOrphan({ name, generation }: Orphan): Promise<void> {
+  async #sweepOrphan({ name, generation }: Orphan): Promise<VerifyRepair> {
     this.#core.records.check()
     await this.#core.backend.remove(name, generation ?? '', generation === undefined)
+    return 'deleted'
   }
+}
+
+function* namesOf(assets: Iterable<{ readonly asset: string }>): Generator<string> {
+  for (const { asset } of assets) yield asset
 }

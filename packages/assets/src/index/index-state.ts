@@ -73,6 +73,22 @@ export class IndexState {
     }
   }
 
+  /** Entries in order; `after`: those behind this path, which need not be there any more. */
+  *entriesAfter(asset: string, after?: string): Generator<Entry> {
+    const from = after === undefined ? '' : sortKey(after)
+    for (const leaf of this.rows.get(asset)?.leavesFrom(from) ?? [])
+      for (const entry of this.#open(leaf).sorted(from)) if (entry.path !== after) yield entry
+  }
+
+  /** Entries that have a file of this name: by their path, or because that one was taken. */
+  *entriesNaming(asset: string, name: string): Generator<Entry> {
+    const other = this.rows.get(asset)?.names?.get(name.toLowerCase())
+    for (const path of other === undefined || other === name ? [name] : [name, other]) {
+      const entry = this.entry(asset, path)
+      if (entry) yield entry
+    }
+  }
+
   /** The asset's row, made if need be, at the newest end. */
   row(asset: string): AssetRow {
     let row = this.rows.get(asset)

@@ -52,8 +52,10 @@ export interface IndexRecords {
    * `undefined` where nothing is, or somebody is at it already.
    */
   hideAsset(asset: string): HiddenAsset | undefined
-  /** All entries of one asset, hidden ones too, in order of path. */
-  entries(asset: string): Iterable<Entry>
+  /** Entries of one asset, hidden ones too, in order; `after`: only those behind this path. */
+  entries(asset: string, after?: string): Iterable<Entry>
+  /** Entries, hidden ones too, that have a file of this name or by their path may have; asks for no others. */
+  entriesNaming(asset: string, name: string): Iterable<Entry>
   /** Whether no other resource has this file name, is a folder above it, or lies below it, in any case of letters. */
   isNameFree(key: ResourceKey, name: string): boolean
   /** Applies a record in memory at once and queues it for the journal. Returns its sequence number. */

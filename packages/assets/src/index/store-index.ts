@@ -152,8 +152,12 @@ export class MainIndex implements StoreIndex {
     }
   }
 
-  entries(asset: string): Iterable<Entry> {
-    return this.#state.under(asset, '')
+  entries(asset: string, after?: string): Iterable<Entry> {
+    return this.#state.entriesAfter(asset, after)
+  }
+
+  entriesNaming(asset: string, name: string): Iterable<Entry> {
+    return this.#state.entriesNaming(asset, name)
   }
 
   isNameFree(key: ResourceKey, name: string): boolean {
