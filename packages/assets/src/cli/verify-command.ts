@@ -42,7 +42,7 @@ async function verified({ root, repair, progress }: VerifyRequest, options: Veri
   using bar = new ProgressBar(process.stderr, progress)
   const onProgress = (done: number, total: number): void => bar.update(done, total)
   // Also before a repair: opening would make a store of a folder that is none.
-  return inspecting(root, async (inspection) => {
+  return await inspecting(root, async (inspection) => {
     options.signal?.throwIfAborted()
     if (!repair) return { report: await inspection.verify({ ...options, onProgress }), recovery: inspection.recovery }
     // No limits: nothing is to be evicted by looking after it.
