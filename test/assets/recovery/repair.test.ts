@@ -2,9 +2,19 @@ import assert from 'node:assert/strict'
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
-import { AssetStore, aes128Cbc, ResourceKey } from '@cistern/assets'
+import {
+  AssetStore,
+  aes128Cbc,
+  diskAssets,
+  type Entry,
+  openIndex,
+  openStore,
+  ResourceKey,
+  type VerifyFinding,
+} from '@cistern/assets'
 import { randomBytes } from '../../helpers/bytes.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
+import { openDisk } from '../disk/open-disk.js'
 
 const BLOCK = 256 * 1024
 const key = ResourceKey.of('film', 'a.ts')
@@ -99,4 +109,119 @@ test('verify stops with its signal', async (t) => {
   await store.put(key, randomBytes(6, 1000))
   const reason = new Error('enough')
   await assert.rejects(store.verify({ signal: AbortSignal.abort(reason) }), (error) => error === reason)
+})
+
+test('verify names each finding: whose bytes, which, and what repair did about them', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root)
+  const of = (path: string): ResourceKey => ResourceKey.of('film', path)
+  await store.put(of('a.ts'), randomBytes(1, 4 * BLOCK + 1000))
+  await store.put(of('b.ts'), randomBytes(2, 1000))
+  await using got = await store.acquire(of('c.ts'), { length: 4 * BLOCK })
+  await got.writer?.writeAt(0, randomBytes(3, 2 * BLOCK))
+  await store.checkpoint()
+  const [a, b, c] = ['a.ts', 'b.ts', 'c.ts'].map((path) => store.stat(of(path))?.generation)
+  for (const block of [0, 1, 4]) flip(join(root, 'film/a.ts'), block * BLOCK + 7)
+  rmSync(join(root, 'film/b.ts'))
+  flip(join(root, `film/c.ts.${c}.part`), BLOCK + 1)
+  for (const stray of ['d.ts', 'd.ts.1-2.part']) writeFileSync(join(root, 'film', stray), 'nobody knows')
+
+  const told: VerifyFinding[] = []
+  const { findings, ...counts } = await store.verify({ onFinding: (finding) => told.push(finding) })
+  assert.deepEqual(told, findings)
+  const ranges = [
+    { start: 0, end: 2 * BLOCK },
+    { start: 4 * BLOCK, end: 4 * BLOCK + 1000 },
+  ]
+  const orphan = { kind: 'orphan', file: 'film/d.ts', bytes: 12, repair: 'none' }
+  const committed = { state: 'committed', repair: 'none' }
+  const expected = [
+    { kind: 'damaged', key: of('a.ts'), file: 'film/a.ts', generation: a, ...committed, ranges, badBlocks: 3 },
+    {
+      kind: 'missing',
+      key: of('b.ts'),
+      file: 'film/b.ts',
+      generation: b,
+      ...committed,
+      expected: 1000,
+      found: undefined,
+    },
+    {
+      ...{ kind: 'damaged', key: of('c.ts'), file: 'film/c.ts', generation: c, state: 'active', repair: 'none' },
+      ...{ ranges: [{ start: BLOCK, end: 2 * BLOCK }], badBlocks: 1 },
+    },
+    { ...orphan, generation: undefined },
+    { ...orphan, generation: '1-2' },
+  ]
+  assert.deepEqual(sorted(findings), sorted(expected as VerifyFinding[]))
+  const nothingDone = { reopened: 0, dropped: 0, deleted: 0 }
+  const found = { badBlocks: 4, missing: 1, orphans: 2 }
+  assert.deepEqual(counts, { resources: 3, bytes: 6 * BLOCK + 1000, ...found, ...nothingDone })
+
+  const repaired = await store.verify({ repair: true })
+  const repairs = ['reopened', 'dropped', 'reopened', 'deleted', 'deleted']
+  assert.deepEqual(
+    sorted(repaired.findings).map(({ repair }) => repair),
+    repairs,
+  )
+  const { badBlocks, missing, orphans, reopened, dropped, deleted } = repaired
+  assert.deepEqual({ badBlocks, missing, orphans }, found)
+  assert.deepEqual([reopened, dropped, deleted], [2, 1, 2])
+  await store.checkpoint()
+  assert.deepEqual((await store.verify()).findings, [])
+})
+
+/** Folders are listed in any order. */
+const sorted = (findings: readonly VerifyFinding[]): VerifyFinding[] =>
+  [...findings].sort((x, y) => (`${x.file} ${x.generation}` < `${y.file} ${y.generation}` ? -1 : 1))
+
+test('a report lists the first 1,000 findings, its counts and onFinding are of all', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root)
+  await store.put(key, randomBytes(1, 10))
+  await store.checkpoint()
+  for (let n = 0; n < 1001; n++) writeFileSync(join(root, `film/stray-${n}.ts`), '')
+  let told = 0
+  const report = await store.verify({ onFinding: () => told++ })
+  assert.deepEqual([report.orphans, told, report.findings.length], [1001, 1001, 1000])
+})
+
+test('[core 52] many orphans of one large asset are deleted without going through its names for each', async (t) => {
+  const root = tempFolder(t)
+  const index = await openIndex(join(root, '_index'), {})
+  const entries = index.entries.bind(index)
+  let looked = 0
+  t.mock.method(index, 'entries', function* (asset: string, after?: string): Generator<Entry> {
+    for (const entry of entries(asset, after)) {
+      looked++
+      yield entry
+    }
+  })
+  await using store = await openStore(diskAssets(root), index, { minFreeBytes: 0 })
+  const RESOURCES = 150
+  for (let n = 0; n < RESOURCES; n++) await store.put(ResourceKey.of('film', `${n}.ts`), randomBytes(n, 10))
+  await store.checkpoint()
+  for (let n = 0; n < 100; n++) writeFileSync(join(root, `film/stray-${n}.ts`), 'nobody knows')
+  looked = 0
+  assert.equal((await store.verify({ repair: true })).deleted, 100)
+  // To check them, to list by, and to sweep by; and the last of a batch is met again by the next.
+  assert.ok(looked < 4 * RESOURCES, `${looked} looks`)
+  assert.deepEqual((await store.verify()).findings, [])
+  assert.equal(store.stats().resources, RESOURCES)
+})
+
+test('a repair that is stopped ends between two findings, and the next one goes on', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root)
+  await store.put(key, randomBytes(1, 10))
+  await store.checkpoint()
+  for (let n = 0; n < 10; n++) writeFileSync(join(root, `film/stray-${n}.ts`), 'nobody knows')
+  const stop = new AbortController()
+  let told = 0
+  const onFinding = (): void => {
+    if (++told === 3) stop.abort()
+  }
+  await assert.rejects(store.verify({ repair: true, signal: stop.signal, onFinding }), { name: 'AbortError' })
+  assert.equal((await store.verify()).orphans, 7)
+  assert.equal((await store.verify({ repair: true })).deleted, 7)
 })
