@@ -121,27 +121,6 @@ for (const ending of ['is still unrecorded', 'was recorded anew'] as const) {
   })
 }
 
-test('verify meets every resource of an asset once, while others of it come and go', async (t) => {
-  const root = tempFolder(t)
-  await using store = await openDisk(root)
-  const STAYING = 300
-  for (let n = 0; n < STAYING; n++) await put(store, `m/${String(n).padStart(4, '0')}.ts`, n, 10)
-  for (let n = 0; n < 60; n++) await put(store, `b/${n}.ts`, n, 10)
-  await store.checkpoint()
-  let n = 0
-  const seen = new Map<string, number>()
-  beforeReads(t, root, async (file) => {
-    if (file.startsWith('film/m/')) seen.set(file, (seen.get(file) ?? 0) + 1)
-    // In front of what is under way, so that what follows moves to other leaves of the index.
-    await put(store, `a/${n}.ts`, n, 10)
-    if (n < 60) await store.remove(of(`b/${n}.ts`))
-    n++
-  })
-  assert.deepEqual(found(await store.verify()), [0, 0, 0])
-  assert.equal(seen.size, STAYING)
-  assert.ok([...seen.values()].every((times) => times === 1))
-})
-
 /** An owner who puts one resource and removes another, before each read of whoever looks on. */
 function keepBusy(store: AssetStore): () => Promise<void> {
   let n = 0
