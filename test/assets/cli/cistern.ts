@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type AssetStore, ResourceKey } from '@cistern/assets'
 import { randomBytes } from '../../helpers/bytes.js'
 
-export const bin: string = fileURLToPath(new URL('../../../../packages/assets/bin/cistern.js', import.meta.url))
+const bin = fileURLToPath(new URL('../../../../packages/assets/bin/cistern.js', import.meta.url))
 
 export interface Ran {
   readonly code: number | null
