@@ -69,6 +69,17 @@ const SEQUENCES: Readonly<Record<string, readonly Operation[]>> = {
     { op: 'acquire', key: 0, mode: 'extend' },
     { op: 'commit', at: 0, length: 0 },
   ],
+  'the last use of an asset that was empty for a while, and leased, is known after a restart': [
+    { op: 'acquire', key: 3, mode: 'fill' },
+    { op: 'write', at: 0, pieces: [[0, 1]] },
+    { op: 'checkpoint' },
+    { op: 'acquire', key: 0, mode: 'fill' },
+    { op: 'write', at: 1, pieces: [[0, 1]] },
+    { op: 'checkpoint' },
+    { op: 'discard', at: 0 },
+    { op: 'checkpoint' },
+    { op: 'write', at: 0, pieces: [[0, 1]] },
+  ],
   'a folder that goes while verify walks it is no failure': [
     { op: 'acquire', key: 4, mode: 'replace' },
     { op: 'write', at: 0, pieces: [[0, 4]] },

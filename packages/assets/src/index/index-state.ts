@@ -30,6 +30,8 @@ export class IndexState {
   suspect = false
   /** While a snapshot walks the leaves, none is split or dropped: it would meet resources twice, or never. */
   isHeldInShape = false
+  /** While records are replayed no row goes: a lease may have kept one that was empty for a while, with its last use. */
+  isReplayed = false
   /** Monotonic; grows with each use. */
   clock = 0
   /** Assets that hold at least one resource. */
@@ -102,7 +104,7 @@ export class IndexState {
 
   /** Forgets a row that nothing holds any more. */
   release(row: AssetRow): void {
-    if (!row.isEmpty || this.rows.get(row.name) !== row) return
+    if (!row.isEmpty || this.isReplayed || this.rows.get(row.name) !== row) return
     this.rows.delete(row.name)
     this.recency.remove(row)
   }

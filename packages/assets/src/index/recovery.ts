@@ -57,6 +57,7 @@ export async function recover(dir: string, session: string | undefined): Promise
   const chosen: Chosen[] = []
   for (const [kind, content] of current) chosen.push(await choose(dir, kind, content, storeId))
   const state = new IndexState()
+  state.isReplayed = true
   const from = new Map(chosen.map(({ kind, sequence }) => [kind, sequence]))
   const pace = new Pace()
   let dropped = 0
@@ -93,6 +94,7 @@ export async function recover(dir: string, session: string | undefined): Promise
       if (pace.due) await pace.rest()
     }
   }
+  state.isReplayed = false
   for (const row of state.rows.values()) {
     state.release(row)
     state.count(row)
