@@ -110,6 +110,28 @@ interface Slots {
 export class Model {
   readonly keys = new Map<string, Slots>()
   readonly pins = new Set<string>()
+  /** Of assets, last use last. */
+  readonly #uses = new Set<string>()
+
+  touch(asset: string): void {
+    this.#uses.delete(asset)
+    this.#uses.add(asset)
+  }
+
+  /** Assets that hold something to be seen, the one used longest ago first. */
+  get assets(): string[] {
+    return [...this.#uses].filter((asset) => this.keysOf(asset).some((key) => this.visible(key)))
+  }
+
+  keysOf(asset: string): string[] {
+    return [...this.keys.keys()].filter((key) => key.startsWith(`${asset}/`))
+  }
+
+  /** Unfinished generations included. */
+  bytesOf(asset: string): number {
+    const lives = this.keysOf(asset).flatMap((key) => this.generations(key))
+    return lives.reduce((sum, life) => sum + life.size, 0)
+  }
 
   slots(key: string): Slots {
     const slots = this.keys.get(key) ?? {

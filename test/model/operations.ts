@@ -1,8 +1,12 @@
+import { type Durability, ResourceKey } from '@cistern/assets'
 import fc from '../helpers/fast-check.js'
 
-/** Two assets; the paths collide as file names: a folder where a file is, and names that differ in case alone. */
-export const KEYS = ['a/x', 'a/x/y', 'a/X', 'b/x', 'b/z'] as const
-export const ASSETS = ['a', 'b'] as const
+/** Three assets; the paths collide as file names: a folder where a file is, and names that differ in case alone. */
+export const KEYS = ['a/x', 'a/x/y', 'a/X', 'b/x', 'b/z', 'c/x'] as const
+export const ASSETS = ['a', 'b', 'c'] as const
+
+export const keyOf = (id: string): ResourceKey => ResourceKey.parse(id)
+export const assetOf = (id: string): string => id.slice(0, id.indexOf('/'))
 
 /**
  * One step, as plain JSON, so that a failing sequence can be kept as it is printed. `at` picks one of the handles that
@@ -37,17 +41,32 @@ export type Operation =
   | { readonly op: 'lease' | 'pin' | 'unpin'; readonly asset: number }
   | { readonly op: 'unlease'; readonly at: number }
   | { readonly op: 'removeAsset'; readonly asset: number; readonly unless?: boolean }
+  | Squeeze
   | { readonly op: 'checkpoint' | 'verify' | 'reopen' | 'pause' }
+  /** Where files are: looks at what a kill would leave, and goes on. */
+  | { readonly op: 'crash'; readonly checkpoint?: boolean }
+
+/** A limit in eighths of what is there, lifted again at the end; something may be put while it is in force. */
+export interface Squeeze {
+  readonly op: 'squeeze'
+  readonly limit: 'assets' | 'bytes'
+  readonly eighths: number
+  readonly put?: { readonly key: number; readonly size: number }
+}
 
 export type Mode = 'fill' | 'rewrite' | 'replace' | 'extend'
 
 export interface Sequence {
+  readonly durability?: Durability
+  /** Absent: at once, so that little is unflushed when a store is left as a crash would leave it. */
+  readonly flushMs?: number
   /** Bytes of a slot: small ones are fast, large ones cross the blocks that checksums are kept of. */
   readonly scale: number
   readonly operations: readonly Operation[]
 }
 
 const SLOTS = 12
+const LATE = 60_000 // ms: only what is asked for is flushed
 const at = fc.nat(7)
 const slot = fc.nat(SLOTS)
 const size = fc.integer({ min: 1, max: 8 })
@@ -92,6 +111,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   step(1, 'unlease', { at }),
   step(1, 'pin', { asset }),
   step(1, 'unpin', { asset }),
+  step(
+    4,
+    'squeeze',
+    { limit: fc.constantFrom('assets', 'bytes'), eighths: fc.nat(8) },
+    { put: fc.record({ key, size }) },
+  ),
+  step(1, 'crash', {}, { checkpoint: yes }),
   step(2, 'checkpoint'),
   step(1, 'verify'),
   step(3, 'pause'),
@@ -100,6 +126,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 export const sequences = (maxLength: number): fc.Arbitrary<Sequence> =>
   fc.record({
+    durability: fc.constantFrom('ordered', 'strict', 'relaxed'),
+    flushMs: fc.constantFrom(1, LATE),
     scale: fc.oneof(
       { weight: 12, arbitrary: fc.constantFrom(16, 37, 1000) },
       { weight: 1, arbitrary: fc.constant(60_000) },

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { AssetStore } from '@cistern/assets'
 import { MemStore } from '@cistern/mem-store'
 import { openFilesUnder, showsDescriptors } from '../helpers/descriptors.js'
 import { inTempFolder } from '../helpers/temp-folder.js'
+import { copyAsAfterKill } from './crash-image.js'
 import type { Place } from './run.js'
 
 export const memory: Place = {
-  open: () => MemStore.open(),
+  open: ({ flushMs }) => MemStore.open({ flushMs }),
   keeps: false,
   assertClosed: () => undefined,
 }
@@ -17,14 +19,21 @@ export const memory: Place = {
 const folder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 /** A folder of its own for as long as `use` runs. */
-export function onDisk<T>(use: (place: Place) => Promise<T>): Promise<T> {
-  return inTempFolder((root) => use(diskPlace(root)), folder)
+export function onDisk<T>(use: (place: Place) => Promise<T>, within: string = folder): Promise<T> {
+  return inTempFolder((root) => use(diskPlace(root)), within)
 }
 
 function diskPlace(root: string): Place {
   return {
-    open: () => AssetStore.open({ root, flushMs: 1, minFreeBytes: 0 }),
+    open: ({ flushMs, durability }) => AssetStore.open({ root, flushMs, durability, minFreeBytes: 0 }),
     keeps: true,
+    afterKill: (use) =>
+      inTempFolder(async (beside) => {
+        const copy = join(beside, 'copy')
+        await copyAsAfterKill(root, copy)
+        await using store = await AssetStore.open({ root: copy, minFreeBytes: 0 })
+        await use(store)
+      }, dirname(root)),
     assertClosed: (unfinished) => {
       if (showsDescriptors) assert.deepEqual(openFilesUnder(root), [], 'open files after close')
       const parts = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.part'))

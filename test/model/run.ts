@@ -1,19 +1,34 @@
 import assert from 'node:assert/strict'
-import { type AssetStore, type Lease, ResourceKey } from '@cistern/assets'
+import type { AssetStore, Durability, Lease, Limits } from '@cistern/assets'
 import type { ResourceReader, ResourceWriter } from '@cistern/storage'
 import { eventLoopTurn } from '../helpers/deferred.js'
 import { contentOf, difference } from './content.js'
 import { type Generation, isAnotherSource, Model, Reader, Writer } from './model.js'
-import { ASSETS, KEYS, type Operation, type Sequence } from './operations.js'
+import { ASSETS, assetOf, KEYS, keyOf, type Operation, type Sequence } from './operations.js'
 import { PendingWaits } from './pending-waits.js'
 import { assertSettled, assertShown, untilGone } from './shown.js'
+import { type Coming, reasonOf, squeeze } from './squeezing.js'
+import { Survivors } from './survivors.js'
 
 /** A place for stores: reopening gives what the last one left, or nothing where it forgets. */
 export interface Place {
-  open(): Promise<AssetStore>
+  open(options: PlaceOptions): Promise<AssetStore>
   readonly keeps: boolean
   /** After a close: nothing of the store is open any more, and nothing lies around. `unfinished`: parts that should. */
   assertClosed(unfinished: number): void
+  /** Opens for `use` what a kill would leave now, and leaves the open store alone. Absent where nothing would be left. */
+  afterKill?(use: (store: AssetStore) => Promise<void>): Promise<void>
+}
+
+interface PlaceOptions {
+  readonly durability: Durability
+  readonly flushMs: number
+}
+
+interface Evicted {
+  readonly asset: string
+  readonly bytes: number
+  readonly reason: string
 }
 
 interface HeldReader {
@@ -26,6 +41,7 @@ interface HeldWriter {
   readonly model: Writer
   readonly group: Group
 }
+type Put = Omit<Operation & { op: 'put' }, 'op'>
 /** Handles that share one lease. */
 interface Group {
   readonly asset: string
@@ -33,7 +49,7 @@ interface Group {
 
 /** Runs a sequence against a store and against the model, and compares all that can be seen after each step. */
 export async function runSequence(place: Place, sequence: Sequence): Promise<void> {
-  const run = new Run(place, sequence.scale)
+  const run = new Run(place, sequence)
   await run.start()
   try {
     for (const operation of sequence.operations) await run.step(operation)
@@ -42,6 +58,9 @@ export async function runSequence(place: Place, sequence: Sequence): Promise<voi
     await run.abandon()
   }
 }
+
+/** After these nothing can be lost any more. */
+const SETTLING: readonly string[] = ['checkpoint', 'reopen']
 
 class Run {
   readonly #place: Place
@@ -52,15 +71,22 @@ class Run {
   #writers: HeldWriter[] = []
   #leases: { readonly handle: Lease; readonly asset: string }[] = []
   readonly #waits = new PendingWaits()
+  readonly #options: PlaceOptions
+  readonly #survivors: Survivors
+  #evicted: Evicted[] = []
   #nonce = 0
 
-  constructor(place: Place, scale: number) {
+  constructor(place: Place, { scale, durability = 'ordered', flushMs = 1 }: Sequence) {
     this.#place = place
     this.#scale = scale
+    this.#options = { durability, flushMs }
+    this.#survivors = new Survivors(durability)
+    this.#survivors.note(this.#model, true)
   }
 
   async start(): Promise<void> {
-    this.#store = await this.#place.open()
+    this.#store = await this.#place.open(this.#options)
+    this.#store.on('evict', (event) => this.#evicted.push(event))
   }
 
   async step(operation: Operation): Promise<void> {
@@ -70,6 +96,8 @@ class Run {
     this.#model.forgetEmpty()
     await untilGone(this.#store, this.#model)
     assertShown(this.#store, this.#model, (asset) => this.#leaseCount(asset))
+    assert.deepEqual(this.#evicted, [], 'evicted though there was room')
+    this.#survivors.note(this.#model, SETTLING.includes(operation.op))
   }
 
   /** Everything settles, is checked byte by byte, and comes back after a restart. */
@@ -142,6 +170,10 @@ class Run {
         return
       case 'reopen':
         return this.#reopen()
+      case 'squeeze':
+        return this.#squeeze(operation)
+      case 'crash':
+        return this.#crash(operation)
     }
   }
 
@@ -153,6 +185,7 @@ class Run {
     const declared = length === undefined ? undefined : this.#position(length)
     const expected = this.#model.acquire(key, mode)
     const got = await this.#store.acquire(keyOf(key), { mode, metadata, length: declared })
+    this.#model.touch(assetOf(key))
     assert.equal(got.writer !== undefined, expected.fills, `${key}: acquire '${mode}' gives the writer`)
     const group: Group = { asset: assetOf(key) }
     const reader = new Reader(expected.life)
@@ -258,14 +291,16 @@ class Run {
     }
   }
 
-  async #put({ key: at, size, meta }: Operation & { op: 'put' }): Promise<void> {
+  async #put({ key: at, size, meta }: Put, refusal?: string): Promise<void> {
     const key = KEYS[at] as string
     const metadata = meta ? { nonce: ++this.#nonce } : undefined
+    this.#model.touch(assetOf(key))
     const { life } = this.#model.acquire(key, 'replace')
     const bytes = contentOf(key, ++this.#nonce, 0, this.#size(size))
     life.write(0, bytes)
     life.metadata = metadata
-    const stat = await this.#store.put(keyOf(key), bytes, { metadata })
+    const stat = await outcome(this.#store.put(keyOf(key), bytes, { metadata }), refusal)
+    if (typeof stat === 'string') return this.#model.release(life)
     this.#model.commit(life, bytes.length)
     this.#named(life, stat.generation)
   }
@@ -276,6 +311,7 @@ class Run {
     const { committed } = this.#model.slots(key)
     const got = await this.#store.get(keyOf(key))
     assert.equal(got === undefined, committed === undefined, `${key}: get gives bytes`)
+    if (committed) this.#model.touch(assetOf(key))
     if (got && committed) assertBytes(committed, 0, got, committed.length)
   }
 
@@ -284,6 +320,7 @@ class Run {
     const life = this.#model.visible(key)
     const handle = await outcome(this.#store.open(keyOf(key), { verify }), life ? undefined : 'NOT_FOUND')
     if (typeof handle === 'string' || !life) return
+    this.#model.touch(assetOf(key))
     this.#readers.push({ handle, model: new Reader(life), group: { asset: assetOf(key) } })
     this.#named(life, handle.generation)
   }
@@ -292,6 +329,7 @@ class Run {
     const life = this.#model.visible(key)
     if (!life) return
     using reader = await this.#store.open(keyOf(key))
+    this.#model.touch(assetOf(key))
     assert.deepEqual(reader.coverage.toFlat(), life.coverage, `${key}: coverage`)
     for (const { start, end } of [...reader.coverage])
       assertBytes(life, start, await reader.bytes({ start, end }), end - start)
@@ -389,6 +427,7 @@ class Run {
     this.#model.commit(life, committed.length ?? 0)
     this.#named(life, this.#store.stat(keyOf(to))?.generation ?? '')
     this.#model.remove(from)
+    this.#model.touch(assetOf(to))
   }
 
   async #setMetadata(key: string): Promise<void> {
@@ -399,6 +438,7 @@ class Run {
   }
 
   #lease(asset: string): void {
+    this.#model.touch(asset)
     this.#leases.push({ handle: this.#store.lease(asset), asset })
   }
 
@@ -426,6 +466,54 @@ class Run {
 
   // ── the store as a whole ─────────────────────────────────────────────────────────────────────────────────────────
 
+  /** What is put while the limit is in force is leased: it would go again before the limit is lifted. */
+  async #squeeze({ limit, eighths, put }: Operation & { op: 'squeeze' }): Promise<void> {
+    await assertSettled(this.#store, this.#model)
+    const key = put && KEYS[put.key]
+    const comes = key && !(limit === 'assets' && this.#isWritten(assetOf(key))) ? put : undefined
+    const coming = comes && key ? { asset: assetOf(key), bytes: this.#size(comes.size) } : undefined
+    const total = this.#store.stats().bytes + (coming?.bytes ?? 0)
+    const limits =
+      limit === 'assets' ? { maxAssets: 1 + (eighths % 3) } : { maxBytes: Math.floor((total * eighths) / 8) }
+    await this.#withEvictions(limits, undefined, () => this.#store.setLimits(limits))
+    if (comes && coming) {
+      this.#lease(coming.asset)
+      await this.#withEvictions(limits, coming, (refused) => this.#put(comes, refused ? 'QUOTA_EXCEEDED' : undefined))
+      await eventLoopTurn()
+    }
+    await this.#store.setLimits({ maxAssets: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY })
+    if (comes) this.#leases.pop()?.handle.release()
+  }
+
+  /** Runs `act` under `limits`, and looks whether what is to go for it goes, and nothing else. */
+  async #withEvictions(
+    limits: Limits,
+    coming: Coming | undefined,
+    act: (refused: boolean) => Promise<void>,
+  ): Promise<void> {
+    const sizes = new Map<string, number>(ASSETS.map((asset) => [asset, this.#model.bytesOf(asset)]))
+    const keeps = (asset: string): boolean => this.#model.pins.has(asset) || this.#leaseCount(asset) > 0
+    const { victims, refused } = squeeze(this.#model, limits, keeps, coming)
+    await act(refused)
+    await eventLoopTurn()
+    const expected = victims.map((asset) => ({ asset, bytes: sizes.get(asset) ?? 0, reason: reasonOf(limits) }))
+    assert.deepEqual(this.#evicted.sort(byAsset), expected.sort(byAsset), 'evicted')
+    this.#evicted = []
+  }
+
+  #isWritten(asset: string): boolean {
+    return this.#writers.some(({ model, group }) => model.settled === undefined && group.asset === asset)
+  }
+
+  async #crash({ checkpoint = false }: Operation & { op: 'crash' }): Promise<void> {
+    if (!this.#place.afterKill) return
+    if (checkpoint) {
+      await this.#checkpoint()
+      this.#survivors.note(this.#model, true)
+    }
+    await this.#place.afterKill((store) => this.#survivors.check(store, this.#model, checkpoint))
+  }
+
   async #checkpoint(): Promise<void> {
     await this.#store.checkpoint()
     await assertSettled(this.#store, this.#model)
@@ -444,7 +532,7 @@ class Run {
 
   async #reopen(): Promise<void> {
     await this.#close()
-    this.#store = await this.#place.open()
+    await this.start()
     if (!this.#place.keeps) this.#model = new Model()
     this.#readers = []
     this.#writers = []
@@ -482,8 +570,7 @@ class Run {
   }
 }
 
-const keyOf = (id: string): ResourceKey => ResourceKey.parse(id)
-export const assetOf = (id: string): string => id.slice(0, id.indexOf('/'))
+const byAsset = (one: Evicted, other: Evicted): number => one.asset.localeCompare(other.asset)
 
 function pick<T>(held: readonly T[], at: number): T | undefined {
   return held[at % held.length]

@@ -22,6 +22,8 @@ export function assertShown(store: AssetStore, model: Model, leases: (asset: str
       `resources of ${asset}`,
     )
   }
+  const order = [...store.assets()].filter((stat) => stat.resources > 0).map(({ asset }) => asset)
+  assert.deepEqual(order, model.assets, 'assets, least recently used first')
   const { assets, resources, state } = store.stats()
   const visible = KEYS.filter((key) => model.visible(key))
   assert.equal(resources, visible.length, 'resources in all')
@@ -38,11 +40,7 @@ export async function untilGone(store: AssetStore, model: Model): Promise<void> 
 
 /** What is counted as stored is what is stored, once removals that run behind are done. */
 export async function assertSettled(store: AssetStore, model: Model): Promise<void> {
-  const sizes = new Map<string, number>(ASSETS.map((asset) => [asset, 0]))
-  for (const key of KEYS) {
-    const asset = key.slice(0, key.indexOf('/'))
-    for (const life of model.generations(key)) sizes.set(asset, (sizes.get(asset) ?? 0) + life.size)
-  }
+  const sizes = new Map(ASSETS.map((asset) => [asset, model.bytesOf(asset)]))
   for (const [asset, bytes] of sizes) assert.equal(store.assetStat(asset)?.bytes ?? 0, bytes, `bytes of ${asset}`)
   const total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
   const patience = Date.now() + PATIENCE_MS
