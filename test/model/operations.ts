@@ -38,7 +38,7 @@ export type Operation =
       readonly patient?: boolean
     }
   | { readonly op: 'waitCommit'; readonly at: number; readonly patient?: boolean }
-  | { readonly op: 'lease' | 'pin' | 'unpin'; readonly asset: number }
+  | { readonly op: 'lease' | 'pin' | 'unpin' | 'letGo'; readonly asset: number }
   | { readonly op: 'unlease'; readonly at: number }
   | { readonly op: 'removeAsset'; readonly asset: number; readonly unless?: boolean }
   | Squeeze
@@ -46,12 +46,18 @@ export type Operation =
   /** Where files are: looks at what a kill would leave, and goes on. */
   | { readonly op: 'crash'; readonly checkpoint?: boolean }
 
-/** A limit in eighths of what is there, lifted again at the end; something may be put while it is in force. */
+/** A limit in eighths of what is there, lifted again at the end. Things may be put before, and one while it is in force. */
 export interface Squeeze {
   readonly op: 'squeeze'
   readonly limit: 'assets' | 'bytes'
   readonly eighths: number
-  readonly put?: { readonly key: number; readonly size: number }
+  readonly before?: readonly Small[]
+  readonly put?: Small
+}
+
+interface Small {
+  readonly key: number
+  readonly size: number
 }
 
 export type Mode = 'fill' | 'rewrite' | 'replace' | 'extend'
@@ -71,6 +77,7 @@ const at = fc.nat(7)
 const slot = fc.nat(SLOTS)
 const size = fc.integer({ min: 1, max: 8 })
 const key = fc.nat(KEYS.length - 1)
+const small = fc.record({ key, size })
 const asset = fc.nat(ASSETS.length - 1)
 const yes = fc.boolean()
 
@@ -109,13 +116,15 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   step(1, 'setMetadata', { key }),
   step(1, 'lease', { asset }),
   step(1, 'unlease', { at }),
+  // Else hardly anything could be evicted.
+  step(4, 'letGo', { asset }),
   step(1, 'pin', { asset }),
   step(1, 'unpin', { asset }),
   step(
     4,
     'squeeze',
     { limit: fc.constantFrom('assets', 'bytes'), eighths: fc.nat(8) },
-    { put: fc.record({ key, size }) },
+    { put: small, before: fc.array(small, { minLength: 1, maxLength: 3 }) },
   ),
   step(1, 'crash', {}, { checkpoint: yes }),
   step(2, 'checkpoint'),

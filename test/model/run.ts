@@ -4,7 +4,7 @@ import type { ResourceReader, ResourceWriter } from '@cistern/storage'
 import { eventLoopTurn } from '../helpers/deferred.js'
 import { contentOf, difference } from './content.js'
 import { type Generation, isAnotherSource, Model, Reader, Writer } from './model.js'
-import { ASSETS, assetOf, KEYS, keyOf, type Operation, type Sequence } from './operations.js'
+import { ASSETS, assetOf, KEYS, keyOf, type Operation, type Sequence, type Squeeze } from './operations.js'
 import { PendingWaits } from './pending-waits.js'
 import { assertSettled, assertShown, untilGone } from './shown.js'
 import { type Coming, reasonOf, squeeze } from './squeezing.js'
@@ -47,9 +47,19 @@ interface Group {
   readonly asset: string
 }
 
+/** What was met on the way: says whether a run was worth anything. */
+export interface Tally {
+  operations: number
+  evictions: number
+  refusals: number
+  kills: number
+}
+
+export const emptyTally = (): Tally => ({ operations: 0, evictions: 0, refusals: 0, kills: 0 })
+
 /** Runs a sequence against a store and against the model, and compares all that can be seen after each step. */
-export async function runSequence(place: Place, sequence: Sequence): Promise<void> {
-  const run = new Run(place, sequence)
+export async function runSequence(place: Place, sequence: Sequence, tally: Tally = emptyTally()): Promise<void> {
+  const run = new Run(place, sequence, tally)
   await run.start()
   try {
     for (const operation of sequence.operations) await run.step(operation)
@@ -58,9 +68,6 @@ export async function runSequence(place: Place, sequence: Sequence): Promise<voi
     await run.abandon()
   }
 }
-
-/** After these nothing can be lost any more. */
-const SETTLING: readonly string[] = ['checkpoint', 'reopen']
 
 class Run {
   readonly #place: Place
@@ -73,10 +80,12 @@ class Run {
   readonly #waits = new PendingWaits()
   readonly #options: PlaceOptions
   readonly #survivors: Survivors
+  readonly #tally: Tally
   #evicted: Evicted[] = []
   #nonce = 0
 
-  constructor(place: Place, { scale, durability = 'ordered', flushMs = 1 }: Sequence) {
+  constructor(place: Place, { scale, durability = 'ordered', flushMs = 1 }: Sequence, tally: Tally) {
+    this.#tally = tally
     this.#place = place
     this.#scale = scale
     this.#options = { durability, flushMs }
@@ -91,13 +100,14 @@ class Run {
 
   async step(operation: Operation): Promise<void> {
     await this.#perform(operation)
+    this.#tally.operations++
     await eventLoopTurn()
     this.#waits.check()
     this.#model.forgetEmpty()
     await untilGone(this.#store, this.#model)
     assertShown(this.#store, this.#model, (asset) => this.#leaseCount(asset))
     assert.deepEqual(this.#evicted, [], 'evicted though there was room')
-    this.#survivors.note(this.#model, SETTLING.includes(operation.op))
+    this.#survivors.note(this.#model, false)
   }
 
   /** Everything settles, is checked byte by byte, and comes back after a restart. */
@@ -158,6 +168,8 @@ class Run {
         return this.#lease(ASSETS[operation.asset] as string)
       case 'unlease':
         return this.#unlease(operation.at)
+      case 'letGo':
+        return this.#letGo(ASSETS[operation.asset] as string)
       case 'pin':
       case 'unpin':
         return this.#pin(ASSETS[operation.asset] as string, operation.op)
@@ -449,6 +461,15 @@ class Run {
     this.#leases.splice(this.#leases.indexOf(held), 1)
   }
 
+  /** Of every handle and lease. */
+  async #letGo(asset: string): Promise<void> {
+    for (let at = this.#leases.length - 1; at >= 0; at--) if (this.#leases[at]?.asset === asset) this.#unlease(at)
+    for (let at = this.#readers.length - 1; at >= 0; at--)
+      if (this.#readers[at]?.group.asset === asset) this.#closeReader(at)
+    for (const [at, { model, group }] of this.#writers.entries())
+      if (group.asset === asset && model.settled === undefined) await this.#settle('release', at)
+  }
+
   async #pin(asset: string, how: 'pin' | 'unpin'): Promise<void> {
     if (how === 'pin') this.#model.pins.add(asset)
     else this.#model.pins.delete(asset)
@@ -467,8 +488,9 @@ class Run {
   // ── the store as a whole ─────────────────────────────────────────────────────────────────────────────────────────
 
   /** What is put while the limit is in force is leased: it would go again before the limit is lifted. */
-  async #squeeze({ limit, eighths, put }: Operation & { op: 'squeeze' }): Promise<void> {
-    await assertSettled(this.#store, this.#model)
+  async #squeeze({ limit, eighths, before = [], put }: Squeeze): Promise<void> {
+    for (const small of before) await this.#put(small)
+    await this.#checkpoint() // what was replaced counts until a flush
     const key = put && KEYS[put.key]
     const comes = key && !(limit === 'assets' && this.#isWritten(assetOf(key))) ? put : undefined
     const coming = comes && key ? { asset: assetOf(key), bytes: this.#size(comes.size) } : undefined
@@ -499,6 +521,8 @@ class Run {
     const expected = victims.map((asset) => ({ asset, bytes: sizes.get(asset) ?? 0, reason: reasonOf(limits) }))
     assert.deepEqual(this.#evicted.sort(byAsset), expected.sort(byAsset), 'evicted')
     this.#evicted = []
+    this.#tally.evictions += victims.length
+    if (refused) this.#tally.refusals++
   }
 
   #isWritten(asset: string): boolean {
@@ -507,15 +531,14 @@ class Run {
 
   async #crash({ checkpoint = false }: Operation & { op: 'crash' }): Promise<void> {
     if (!this.#place.afterKill) return
-    if (checkpoint) {
-      await this.#checkpoint()
-      this.#survivors.note(this.#model, true)
-    }
+    if (checkpoint) await this.#checkpoint()
+    this.#tally.kills++
     await this.#place.afterKill((store) => this.#survivors.check(store, this.#model, checkpoint))
   }
 
   async #checkpoint(): Promise<void> {
     await this.#store.checkpoint()
+    this.#survivors.note(this.#model, true)
     await assertSettled(this.#store, this.#model)
   }
 
@@ -541,6 +564,7 @@ class Run {
       { ...this.#store.recovery, ms: 0, resources: 0 },
       { resources: 0, droppedRecords: 0, suspect: false, ms: 0 },
     )
+    this.#survivors.note(this.#model, true)
     assertShown(this.#store, this.#model, () => 0)
     await assertSettled(this.#store, this.#model)
   }

@@ -1,9 +1,11 @@
 import type { Part } from '../part.js'
 import { killLoop } from './kill-loop.js'
+import { model } from './model.js'
 
 /** In the order in which they run. */
 export const parts: readonly Part[] = [
   killLoop('ordered'), //
   killLoop('strict'),
   killLoop('relaxed'),
+  model,
 ]
