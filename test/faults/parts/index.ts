@@ -1,5 +1,6 @@
 import type { Part } from '../part.js'
 import { killLoop } from './kill-loop.js'
+import { load } from './load.js'
 import { model } from './model.js'
 
 /** In the order in which they run. */
@@ -7,5 +8,6 @@ export const parts: readonly Part[] = [
   killLoop('ordered'), //
   killLoop('strict'),
   killLoop('relaxed'),
+  load,
   model,
 ]
