@@ -1,5 +1,6 @@
 import type { Part } from '../part.js'
 import { killLoop } from './kill-loop.js'
+import { leaks } from './leaks.js'
 import { load } from './load.js'
 import { model } from './model.js'
 
@@ -9,5 +10,6 @@ export const parts: readonly Part[] = [
   killLoop('strict'),
   killLoop('relaxed'),
   load,
+  leaks,
   model,
 ]
