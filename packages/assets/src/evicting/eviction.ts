@@ -1,4 +1,5 @@
 import { StoreClosedError } from '@cistern/storage'
+import { Pace } from '../index/pace.js'
 import type { AssetStat, Assets, EvictReason, StoreContext } from '../types.js'
 import type { Reservation, Reservations } from './reservations.js'
 import type { Lack, Room } from './room.js'
@@ -95,6 +96,7 @@ export class Eviction {
 
   async #run(): Promise<void> {
     await undefined // so that what #start keeps is this run, however soon it ends
+    const pace = new Pace() // thousands may wait, and be refused one after the other
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       try {
         await this.#serve(next)
@@ -102,6 +104,7 @@ export class Eviction {
         this.#drop(next)
         next.reject(error)
       }
+      if (pace.due) await pace.rest()
     }
     this.#running = undefined
   }

@@ -8,9 +8,10 @@ interface Held {
   newcomer: boolean
 }
 
-/** The sum over all reservations: it is asked for before each write. */
+/** The sum over all reservations, and those that add to it: asked for before each write, however many are open. */
 interface Tally {
   bytes: number
+  readonly granted: Set<Reservation>
 }
 
 /**
@@ -24,7 +25,7 @@ export class Reservations {
   readonly #held: Map<string, Held> = new Map()
   /** Bytes granted to copies that the base makes. */
   #copying = 0
-  readonly #tally: Tally = { bytes: 0 }
+  readonly #tally: Tally = { bytes: 0, granted: new Set() }
 
   constructor(index: ContextIndex) {
     this.#index = index
@@ -38,7 +39,7 @@ export class Reservations {
   /** Bytes granted and not covered yet. */
   get outstanding(): number {
     let bytes = this.#copying
-    for (const reservation of this.#open) bytes += reservation.outstanding
+    for (const reservation of this.#tally.granted) bytes += reservation.outstanding
     return bytes
   }
 
@@ -159,6 +160,7 @@ export class Reservation {
     const before = this.#granted.size
     this.#granted.insert(start, end)
     this.#tally.bytes += this.#granted.size - before
+    if (this.#granted.size > 0) this.#tally.granted.add(this)
   }
 
   /** The writer settled. Calling it again does nothing. */
@@ -170,6 +172,7 @@ export class Reservation {
   #replace(granted: RangeSet): void {
     this.#tally.bytes += granted.size - this.#granted.size
     this.#granted = granted
+    if (granted.size === 0) this.#tally.granted.delete(this)
   }
 
   /** A writer that discarded goes on with other coverage, and nothing granted. */

@@ -93,8 +93,9 @@ export class Room {
     const used = this.#used() + bytes
     if (used <= maxBytes) return undefined
     // What is pinned, leased or being written stays: when that alone is too much, evicting the rest would be in vain.
-    const staying = Math.max(this.#context.index.pinnedBytes, this.#reservations.heldBytes())
-    const hopeless = bytes > 0 && staying + this.#reservations.outstanding + bytes > maxBytes
+    const room = maxBytes - this.#reservations.outstanding - bytes
+    // The cheap one first: with leases in the chain it holds the other, and tells alone.
+    const hopeless = bytes > 0 && (this.#context.index.pinnedBytes > room || this.#reservations.heldBytes() > room)
     return { reason: 'bytes', bytes: used - maxBytes * LOW_SHARE, assets: 0, hopeless }
   }
 
