@@ -1,4 +1,5 @@
 const GROWTH = 1.25 // of what lives, between the two halves after the warm-up
+const ENOUGH = 5 // looks in each half
 const SLACK = 16 * 1024 * 1024
 
 interface Look {
@@ -25,6 +26,7 @@ export class Memory {
   /** The lowest heap of each half is what lives: above it lies what was not collected yet. */
   complaints(): string[] {
     const [first, second] = [this.#half(0.3, 0.65), this.#half(0.65, 1)]
+    if (!first || !second) return [] // too short, or too busy a machine, for a look in each
     const found: string[] = []
     if (second.heap > first.heap * GROWTH + SLACK) found.push(`heap grew from ${first.heap} to ${second.heap}`)
     if (second.rss > first.rss * GROWTH + SLACK) found.push(`resident memory grew from ${first.rss} to ${second.rss}`)
@@ -33,11 +35,13 @@ export class Memory {
 
   get told(): string {
     const [first, second] = [this.#half(0.3, 0.65), this.#half(0.65, 1)]
+    if (!first || !second) return 'memory NOT JUDGED: too few looks at it'
     return `RSS ${mebibytes(first.rss)} then ${mebibytes(second.rss)} MiB, heap ${mebibytes(first.heap)} then ${mebibytes(second.heap)} MiB`
   }
 
-  #half(from: number, to: number): { rss: number; heap: number } {
+  #half(from: number, to: number): { rss: number; heap: number } | undefined {
     const looks = this.#looks.filter(({ at }) => at >= from && at < to)
+    if (looks.length < ENOUGH) return undefined
     const least = (of: (look: Look) => number): number => Math.min(...looks.map(of))
     return { rss: median(looks.map(({ rss }) => rss)), heap: least(({ heap }) => heap) }
   }

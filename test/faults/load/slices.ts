@@ -37,8 +37,7 @@ export function slicesIn(profile: Profiler.Profile, holds: readonly Hold[]): Sli
   return holds.map((hold) => longest(tree, hold))
 }
 
-function longest(tree: Tree, { start, end, cpu }: Hold): Slice {
-  const share = Math.min(1, (cpu * 1_000) / (end - start)) // the rest of the time others had the processor
+function longest(tree: Tree, { start, end }: Hold): Slice {
   let best: Slice = { ms: 0, what: 'nothing of ours' }
   let [entry, ms] = [undefined as number | undefined, 0]
   let places = new Map<string, number>()
@@ -53,7 +52,7 @@ function longest(tree: Tree, { start, end, cpu }: Hold): Slice {
       places = new Map()
     }
     if (entry === undefined) continue
-    ms += (took / 1_000) * share
+    ms += took / 1_000
     places.set(tree.name(id), (places.get(tree.name(id)) ?? 0) + took)
     if (ms > best.ms) best = { ms, what: `${tree.name(entry)}, most of it in ${most(places)}` }
   }
@@ -74,7 +73,8 @@ class Tree {
     let at = startTime
     for (const [index, id] of samples.entries()) {
       at += timeDeltas[index] ?? 0
-      this.samples.push({ id, at, took: timeDeltas[index + 1] ?? 0 })
+      // Where the next one is late, others had the processor: while this thread has it, samples come on time.
+      this.samples.push({ id, at, took: Math.min(timeDeltas[index + 1] ?? 0, 2 * SAMPLED_EVERY) })
     }
   }
 
