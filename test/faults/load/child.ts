@@ -14,7 +14,6 @@ const FILLED_AT_ONCE = 2_000
 const QUOTA = 64 * 1024 * 1024
 const PIECES_PER_SECOND = 1_200
 const TOO_LONG = 10 // ms
-const BUSY = 2.5 // times as long, where others have the processor and its caches
 const KEPT = { asset: 'kept', bytes: 20 * 1024 * 1024 } // so that there is not always room
 const UNSYNCED = 64
 const CACHED = 5
@@ -64,9 +63,8 @@ const p99 = loop.percentile(0.99)
 const { isContended } = loop
 if (!isContended && p99.own >= TOO_LONG) violations.push(`event-loop delay p99 is ${p99.own.toFixed(1)} ms`)
 const slices = slicesIn(profile, loop.holds).sort((a, b) => b.ms - a.ms)
-const stretch = isContended ? BUSY * TOO_LONG : TOO_LONG
 for (const { ms, what } of slices.slice(0, 5)) {
-  if (ms > stretch) violations.push(`${ms.toFixed(1)} ms at a stretch: ${what}`)
+  if (!isContended && ms > TOO_LONG) violations.push(`${ms.toFixed(1)} ms at a stretch: ${what}`)
 }
 violations.push(...traffic.violations, ...memory.complaints())
 

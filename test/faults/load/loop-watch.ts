@@ -7,8 +7,6 @@ const SCHEDULE = '/proc/self/schedstat' // of the main thread: nanoseconds on a 
 export interface Hold {
   readonly start: number
   readonly end: number
-  /** Milliseconds that this thread really was on a processor. */
-  readonly cpu: number
 }
 
 /** Milliseconds: without the wait for a processor, and as it was. */
@@ -46,7 +44,7 @@ export class LoopWatch {
       this.#cpu += cpu - lastCpu
       this.#waited += wait - lastWait
       this.#delays.push(Math.max(0, late - (wait - lastWait)))
-      if (cpu - lastCpu > this.#tooLong) this.holds.push({ ...this.#between(now - last), cpu: cpu - lastCpu })
+      if (cpu - lastCpu > this.#tooLong) this.holds.push(this.#between(now - last))
       last = now
       lastCpu = cpu
       lastWait = wait

@@ -54,7 +54,7 @@ function told(report: LoadReport, seconds: number): string {
   return (
     `${most.atOnce} at once, ${perSecond(written)} written and ${perSecond(read)} read, ${evictions} evictions, ` +
     `${refused} refused; at most ${most.descriptors} descriptors and ${(most.bytes / 1024 / 1024).toFixed(1)} MiB; ` +
-    `loop delay p99 ${p99.own.toFixed(1)} ms, at most ${max.own.toFixed(1)}${isContended ? ' (NOT JUDGED: others had the processor)' : ''}, longest slice ${(longestSlice?.ms ?? 0).toFixed(1)} ms; ${memory}`
+    `loop delay p99 ${p99.own.toFixed(1)} ms, at most ${max.own.toFixed(1)}, longest slice ${(longestSlice?.ms ?? 0).toFixed(1)} ms${isContended ? ' (NOT JUDGED: others had the processor)' : ''}; ${memory}`
   )
 }
 
