@@ -1,54 +1,56 @@
-const GROWTH = 1.25 // of what lives, between the two halves after the warm-up
+const GROWTH = 1.25 // from the first half after the warm-up to the second
 const ENOUGH = 5 // looks in each half
 const SLACK = 16 * 1024 * 1024
 
 interface Look {
   readonly at: number
   readonly rss: number
-  readonly heap: number
 }
 
-/** Whether memory keeps growing: what the second half of the time after the warm-up needs against the first. */
+/** Whether memory keeps growing once it has warmed up. */
 export class Memory {
   readonly #length: number
   readonly #started = performance.now()
   readonly #looks: Look[] = []
+  readonly #lives: number[] = []
 
   constructor(length: number) {
     this.#length = length
   }
 
   look(): void {
-    const { rss, heapUsed, external } = process.memoryUsage()
-    this.#looks.push({ at: (performance.now() - this.#started) / this.#length, rss, heap: heapUsed + external })
+    this.#looks.push({ at: (performance.now() - this.#started) / this.#length, rss: process.memoryUsage.rss() })
   }
 
-  /** The lowest heap of each half is what lives: above it lies what was not collected yet. */
+  /** What lives, without what nobody collected yet. */
+  collect(): void {
+    globalThis.gc?.()
+    const { heapUsed, external } = process.memoryUsage()
+    this.#lives.push(heapUsed + external)
+  }
+
   complaints(): string[] {
-    const [first, second] = [this.#half(0.3, 0.65), this.#half(0.65, 1)]
-    if (!first || !second) return [] // too short, or too busy a machine, for a look in each
-    const found: string[] = []
-    if (second.heap > first.heap * GROWTH + SLACK) found.push(`heap grew from ${first.heap} to ${second.heap}`)
-    if (second.rss > first.rss * GROWTH + SLACK) found.push(`resident memory grew from ${first.rss} to ${second.rss}`)
-    return found
+    const found = grown('heap', this.#lives[0], this.#lives.at(-1))
+    return [...found, ...grown('resident memory', this.#rss(0.3, 0.65), this.#rss(0.65, 1))]
   }
 
   get told(): string {
-    const [first, second] = [this.#half(0.3, 0.65), this.#half(0.65, 1)]
-    if (!first || !second) return 'memory NOT JUDGED: too few looks at it'
-    return `RSS ${mebibytes(first.rss)} then ${mebibytes(second.rss)} MiB, heap ${mebibytes(first.heap)} then ${mebibytes(second.heap)} MiB`
+    const [first, second] = [this.#rss(0.3, 0.65), this.#rss(0.65, 1)]
+    return `RSS ${told(first)} then ${told(second)}, heap ${this.#lives.map(told).join(' then ')}`
   }
 
-  #half(from: number, to: number): { rss: number; heap: number } | undefined {
-    const looks = this.#looks.filter(({ at }) => at >= from && at < to)
-    if (looks.length < ENOUGH) return undefined
-    const least = (of: (look: Look) => number): number => Math.min(...looks.map(of))
-    return { rss: median(looks.map(({ rss }) => rss)), heap: least(({ heap }) => heap) }
+  /** Undefined where it was too short, or the machine too busy, for a few looks. */
+  #rss(from: number, to: number): number | undefined {
+    const looks = this.#looks.filter(({ at }) => at >= from && at < to).map(({ rss }) => rss)
+    return looks.length < ENOUGH ? undefined : looks.sort((a, b) => a - b)[Math.floor(looks.length / 2)]
   }
 }
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
+function grown(what: string, before: number | undefined, after: number | undefined): string[] {
+  if (before === undefined || after === undefined || after <= before * GROWTH + SLACK) return []
+  return [`${what} grew from ${told(before)} to ${told(after)}`]
 }
 
-const mebibytes = (bytes: number): number => Math.round(bytes / 1024 / 1024)
+function told(bytes: number | undefined): string {
+  return bytes === undefined ? 'NOT JUDGED' : `${Math.round(bytes / 1024 / 1024)} MiB`
+}

@@ -24,6 +24,7 @@ async function run({ seed, quick, rounds, say }: PartOptions): Promise<PartOutco
   return inTempFolder(async (root) => {
     await using child = spawnChild(new URL('../load/child.js', import.meta.url), {
       args: [root, String(seed), String(seconds)],
+      nodeFlags: ['--expose-gc'],
     })
     const violations: string[] = []
     const looking = setInterval(async () => {
