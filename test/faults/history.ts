@@ -48,10 +48,13 @@ export class History {
         this.#begin(report.key, report.held)
         break
       case 'done':
-        this.#done(report.key, report.held)
+        this.#done(report.key, report.held, report.synced === true)
         break
       case 'undone':
         this.#key(report.key).undone()
+        break
+      case 'holds':
+        this.#key(report.key).done(report.held, false)
         break
       case 'begin-pin':
         this.#pin(report.asset).begin(report.pinned)
@@ -89,9 +92,10 @@ export class History {
     this.#pin(asset).begin(false) // what is removed as a whole is not kept offline any more
   }
 
-  #done(key: string, held: Held): void {
+  #done(key: string, held: Held, synced: boolean): void {
     const raced = this.#raced.has(key)
-    this.#key(key).done(held, this.#durability === 'strict' && !raced)
+    const isDurable = this.#durability === 'strict' || (synced && this.#durability === 'ordered')
+    this.#key(key).done(held, isDurable && !raced)
     if (raced) this.#key(key).begin(null)
   }
 

@@ -14,15 +14,27 @@ export interface Findings {
   /** Files that no record names, and records whose file is not there: no violations, but worth seeing. */
   readonly orphans: number
   readonly missing: number
+  /** The index says that it was damaged. */
+  readonly suspect: boolean
 }
 
-const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0 } as const
+/** What a workload writes to. */
+export interface Scope {
+  readonly keys: readonly ResourceKey[]
+  readonly assets: readonly string[]
+}
+
+const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, suspect: false } as const
 
 /**
  * Opens what a dead process left, reads every byte that the store will serve, and holds it against what was written and
  * against what `history` allows. What was found becomes the beginning of the next life's history.
  */
-export async function examine(root: string, history: History): Promise<Findings> {
+export async function examine(
+  root: string,
+  history: History,
+  scope: Scope = { keys: KEYS, assets: ASSETS },
+): Promise<Findings> {
   const violations: string[] = []
   let store: AssetStore
   try {
@@ -31,9 +43,9 @@ export async function examine(root: string, history: History): Promise<Findings>
     return { violations: [`open failed: ${told(error)}`], ...NOTHING }
   }
   try {
-    const found = await lookAtAll(store, history, violations)
+    const found = await lookAtAll(store, history, scope, violations)
     const verified = await verify(store, violations)
-    return { ...found, ...verified, violations }
+    return { ...found, ...verified, suspect: store.recovery.suspect, violations }
   } finally {
     await store.close().catch((error: unknown) => violations.push(`close failed: ${told(error)}`))
   }
@@ -42,10 +54,11 @@ export async function examine(root: string, history: History): Promise<Findings>
 async function lookAtAll(
   store: AssetStore,
   history: History,
+  { keys, assets }: Scope,
   violations: string[],
 ): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
   const sum = { committed: 0, partial: 0, bytes: 0 }
-  for (const key of KEYS) {
+  for (const key of keys) {
     const stat = store.stat(key)
     const held = heldIn(stat)
     if (!history.allowed(key.id).some((state) => same(state, held))) {
@@ -57,7 +70,7 @@ async function lookAtAll(
     sum[stat.state === 'committed' ? 'committed' : 'partial'] += 1
     sum.bytes += await readAll(store, key, stat, violations)
   }
-  for (const asset of ASSETS) {
+  for (const asset of assets) {
     // An asset that is not there may still be pinned, and then has no stat to say so.
     const pinned = store.assetStat(asset)?.pinned
     if (pinned !== undefined && !history.allowedPins(asset).includes(pinned)) {
@@ -77,12 +90,13 @@ async function readAll(store: AssetStore, key: ResourceKey, stat: ResourceStat, 
     if (stat.state === 'committed' && !reader.coverage.has(0, reader.length ?? -1)) {
       violations.push(`${key.id} is committed with ${reader.length} bytes and has gaps`)
     }
-    let nonce = (stat.metadata as Held | undefined)?.nonce
+    const written = stat.metadata as Held | undefined
+    let nonce = written?.nonce
     for (const { start, end } of [...reader.coverage]) {
       for (let position = start; position < end; position += CHUNK) {
         const chunk = await readChunk(reader, position, Math.min(end, position + CHUNK))
         nonce ??= nonceOf(position, chunk)
-        const wrong = nonce === undefined ? undefined : complaint(key.id, nonce, position, chunk)
+        const wrong = nonce === undefined ? undefined : complaint(written?.of ?? key.id, nonce, position, chunk)
         if (wrong) violations.push(wrong)
         bytes += chunk.length
       }
@@ -117,14 +131,19 @@ async function verify(store: AssetStore, violations: string[]): Promise<Pick<Fin
   }
 }
 
-function heldIn(stat: ResourceStat | undefined): Held {
+export function heldIn(stat: ResourceStat | undefined): Held {
   if (stat?.state !== 'committed') return null
-  const { nonce } = (stat.metadata ?? { nonce: 0 }) as NonNullable<Held>
-  return { nonce, length: stat.length ?? -1 }
+  const { nonce, edition, of } = (stat.metadata ?? { nonce: 0 }) as NonNullable<Held>
+  return { nonce, length: stat.length ?? -1, edition, of }
 }
 
-function same(one: Held, other: Held): boolean {
-  return one?.nonce === other?.nonce && one?.length === other?.length
+export function same(one: Held, other: Held): boolean {
+  return (
+    one?.nonce === other?.nonce &&
+    one?.length === other?.length &&
+    one?.edition === other?.edition &&
+    one?.of === other?.of
+  )
 }
 
 function told(error: unknown): string {

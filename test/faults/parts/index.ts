@@ -3,6 +3,7 @@ import { killLoop } from './kill-loop.js'
 import { leaks } from './leaks.js'
 import { load } from './load.js'
 import { model } from './model.js'
+import { killSteps } from './kill-steps.js'
 
 /** In the order in which they run. */
 export const parts: readonly Part[] = [
@@ -12,4 +13,5 @@ export const parts: readonly Part[] = [
   load,
   leaks,
   model,
+  killSteps,
 ]

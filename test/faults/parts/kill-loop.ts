@@ -72,13 +72,13 @@ async function oneLife(
 }
 
 /** Looking at a store changes it: a copy of what the dead process left waits until it is known whether it is of interest. */
-function keepAside(folder: string): void {
+export function keepAside(folder: string): void {
   rmSync(`${folder}/left`, { recursive: true, force: true })
   if (existsSync(`${folder}/store`))
     cpSync(`${folder}/store`, `${folder}/left`, { recursive: true, preserveTimestamps: true })
 }
 
-function keepForGood(folder: string): string {
+export function keepForGood(folder: string): string {
   const kept = mkdtempSync(join(tmpdir(), 'cistern-faults-'))
   if (existsSync(`${folder}/left`)) cpSync(`${folder}/left`, kept, { recursive: true, preserveTimestamps: true })
   return kept
