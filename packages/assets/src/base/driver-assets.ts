@@ -63,7 +63,7 @@ export class DriverAssets implements Assets {
     this.#core.assertOpen()
     this.#core.records.check()
     const strays = this.#core.hide(key)
-    if (strays === undefined) return false
+    if (strays === undefined) return this.#nothing()
     this.#core.context.events.emit('remove', { asset: key.asset, key })
     await this.#core.sweeper.sweep(strays)
     return true
@@ -74,10 +74,16 @@ export class DriverAssets implements Assets {
     this.#core.records.check()
     if (options.unless?.()) return false
     const strays = hideAsset(this.#core, asset)
-    if (strays === undefined) return false
+    if (strays === undefined) return this.#nothing()
     this.#core.context.events.emit('remove', { asset, key: undefined })
     await this.#core.sweeper.sweep(await strays)
     return true
+  }
+
+  /** Nothing to see may be what a removal hid that is not on record: who asks is told when it is gone for good. */
+  async #nothing(): Promise<false> {
+    await this.#core.records.durable()
+    return false
   }
 
   /** Free bytes where the backend lives; `Infinity` where that has no meaning. */
