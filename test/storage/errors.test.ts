@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import { test } from 'node:test'
 import * as storage from '@cistern/storage'
 import {
@@ -82,6 +83,8 @@ test('what a driver throws is mapped: full disk and quota to NoSpaceError, the r
     assert.equal(error.path, '/some/file')
     assert.equal(error.message, 'cannot write /some/file: why')
   }
+  const nameless = Object.assign(new Error('quota'), { code: 'Unknown system error', errno: -constants.errno.EDQUOT })
+  assert.ok(mapIoError(nameless, undefined, 'write') instanceof NoSpaceError, 'libuv has no name for EDQUOT')
   const ours = new NotFoundError('gone')
   assert.equal(mapIoError(ours, undefined, 'read'), ours)
   assert.equal(mapIoError('odd', undefined, 'read').message, 'cannot read: odd')

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import type { ByteRange } from './types.js'
 
 /** All there are. */
@@ -341,10 +342,14 @@ export class NotSupportedError extends CisternError {
 /** What a driver threw, as one of ours: a full disk or quota is NoSpaceError, anything else StorageIoError, and ours pass as they are. */
 export function mapIoError(error: unknown, path: string | undefined, what: string): CisternError {
   if (CisternError.is(error)) return error
-  const errno = (error as NodeJS.ErrnoException | null | undefined)?.code
   const where = path === undefined ? what : `${what} ${path}`
   const why = error instanceof Error ? error.message : String(error)
-  if (errno === 'ENOSPC' || errno === 'EDQUOT')
-    return new NoSpaceError(`cannot ${where}: ${why}`, { cause: error, path })
+  if (saysFull(error)) return new NoSpaceError(`cannot ${where}: ${why}`, { cause: error, path })
   return new StorageIoError(`cannot ${where}: ${why}`, { cause: error, path })
+}
+
+/** libuv has no name for EDQUOT: `code` is `Unknown system error -122` then, and `errno` tells. */
+function saysFull(error: unknown): boolean {
+  const { code, errno } = (error ?? {}) as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT' || (errno !== undefined && errno === -constants.errno.EDQUOT)
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type AssetStore, ResourceKey } from '@cistern/assets'
+import { type AssetStore, inspectStore, ResourceKey } from '@cistern/assets'
 import { MemStore } from '@cistern/mem-store'
 import { DiskBackend } from '#assets/disk/disk-backend.js'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
@@ -114,6 +114,39 @@ for (const verb of ['remove', 'removeAsset'] as const) {
     assert.deepEqual([store.stat(key), store.stats().bytes], [undefined, 6])
   })
 }
+
+for (const verb of ['remove', 'removeAsset'] as const) {
+  test(`[core 26] asked again, ${verb} does not report as gone what is still on record`, async (t) => {
+    const root = tempFolder(t)
+    await using store = await openDisk(root, { flushMs: 60_000 })
+    await store.put(key, 'bytes')
+    await store.checkpoint()
+    const failing = t.mock.method(fs, 'write', (...given: unknown[]) => {
+      failing.mock.restore() // the journal's, which has nothing of the removal then
+      process.nextTick(given.at(-1) as (error: Error) => void, ioError('EIO'))
+    })
+    const removing = () => (verb === 'remove' ? store.remove(key) : store.removeAsset('film'))
+    await assert.rejects(removing(), isCode('ERR_CISTERN_STORAGE_IO'))
+    assert.equal(await removing(), false)
+    const recorded = await inspectStore(root)
+    assert.equal(recorded.stat(key), undefined)
+    await recorded.close()
+  })
+}
+
+test('[core 51] a disk too full for a folder is a full disk, to a put and to a move', async (t) => {
+  await using store = await openDisk(tempFolder(t), { flushMs: 60_000 })
+  await store.put(key, 'bytes')
+  await store.pin('film') // or it would be evicted
+  mockPromise(t, 'mkdir', async (_, __, options) => {
+    // Node looks again at what it could not make with its parents, and does not find it.
+    throw ioError((options as { recursive?: boolean }).recursive ? 'ENOENT' : 'ENOSPC')
+  })
+  const elsewhere = ResourceKey.of('elsewhere', 'a.ts')
+  await assert.rejects(store.put(elsewhere, 'bytes'), isCode('ERR_CISTERN_NO_SPACE'))
+  await assert.rejects(store.move(key, elsewhere), isCode('ERR_CISTERN_NO_SPACE'))
+  assert.equal(text(await store.get(key)), 'bytes')
+})
 
 test(
   '[core 51] a rename that failed lets go of its file, and is made by the next who opens it',

@@ -91,7 +91,7 @@ export function beforeReads(
 }
 
 /** Replaces a function of `node:fs/promises` until the test ends, for those who imported it by name, too. */
-export function mockPromise<Name extends 'link' | 'open' | 'readdir'>(
+export function mockPromise<Name extends 'link' | 'mkdir' | 'open' | 'readdir'>(
   t: TestContext,
   name: Name,
   instead: (original: (...given: unknown[]) => Promise<unknown>, ...given: unknown[]) => Promise<unknown>,

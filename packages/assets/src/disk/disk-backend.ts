@@ -153,10 +153,14 @@ export class DiskBackend implements Backend {
     const part = this.#part(from.name, from.generation)
     const source = (await lstat(part).catch(() => undefined)) ? part : this.#final(from.name)
     this.#folders.assertReal(dirname(source))
-    await this.#folders.during(dirname(target), async () => {
-      this.#folders.assertReal(dirname(target))
-      if (!share || !(await linked(source, target))) await copied(source, target)
-    })
+    try {
+      await this.#folders.during(dirname(target), async () => {
+        this.#folders.assertReal(dirname(target))
+        if (!share || !(await linked(source, target))) await copied(source, target)
+      })
+    } catch (error) {
+      throw mapIoError(error, target, 'create')
+    }
   }
 
   /** Folders up to the root: a name is durable when each of them is. */

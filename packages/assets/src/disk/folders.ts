@@ -87,13 +87,19 @@ export class Folders {
   /** Below a folder that is a real one: `mkdir` would follow a symlink out of the root. */
   async #make(folder: string): Promise<void> {
     let above = dirname(folder)
-    while (above !== this.#root && !entryAt(above)) above = dirname(above)
+    const missing = [folder]
+    for (; above !== this.#root && !entryAt(above); above = dirname(above)) missing.unshift(above)
     this.assertReal(above)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    // Not `recursive`: on a full disk, that says ENOENT.
+    for (const each of missing) await mkdir(each, { mode: 0o700 }).catch(unlessThere)
   }
 
   #isInUse(folder: string): boolean {
     for (const use of this.#inUse) if (`${use.folder}${sep}`.startsWith(`${folder}${sep}`)) return true
     return false
   }
+}
+
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error
 }
