@@ -1,4 +1,5 @@
 import type { Part } from '../part.js'
+import { failingCalls } from './failing-calls.js'
 import { killLoop } from './kill-loop.js'
 import { leaks } from './leaks.js'
 import { load } from './load.js'
@@ -14,4 +15,5 @@ export const parts: readonly Part[] = [
   leaks,
   model,
   killSteps,
+  failingCalls,
 ]

@@ -1,15 +1,16 @@
 // One scripted session, the same in every run, to be killed or refused at any of its system calls:
-// `node child.js ROOT DURABILITY [FAULT]`. With the errno of a fault, a step may be refused as that allows.
+// `node child.js ROOT DURABILITY [ERRNO once|lasting]`. With the errno of a fault, steps may be refused as that allows.
 import type { Durability } from '@cistern/assets'
 import { say } from '../report.js'
 import { refusalOf } from './refusal.js'
 import { Session } from './session.js'
 import { STEPS } from './steps.js'
 
-const [root = '', durability = 'ordered', fault] = process.argv.slice(2)
+const [root = '', durability = 'ordered', fault, howLong] = process.argv.slice(2)
 const OPEN_ATTEMPTS = 3 // a fault hits once in each thread
 
 process.on('uncaughtException', (error) => violation('uncaught', error))
+process.on('SIGXFSZ', () => undefined) // a write past a limit on files: it is refused, too
 process.on('unhandledRejection', (error) => violation('unhandled', error))
 
 say({ is: 'opening' })
@@ -41,11 +42,17 @@ async function succeeds(name: string, run: () => Promise<void>): Promise<boolean
 
 /** Once a fault is over, the next record finds the journal restored. */
 async function recover(): Promise<void> {
-  for (let attempt = 0; attempt < OPEN_ATTEMPTS && session.store.stats().state === 'degraded'; attempt++) {
-    await session.checkpoint().catch((error: unknown) => {
-      if (refusalOf(error, fault ?? '') === undefined) violation('checkpoint to recover', error)
-    })
-  }
+  for (let attempt = 0; attempt < OPEN_ATTEMPTS && isDegraded(); attempt++) await succeeds('recover', checkpoint)
+  if (isDegraded() && howLong === 'once')
+    violation('recover', new Error('the fault is over, and the store still degraded'))
+}
+
+function isDegraded(): boolean {
+  return session.store.stats().state === 'degraded'
+}
+
+function checkpoint(): Promise<void> {
+  return session.checkpoint()
 }
 
 function violation(what: string, error: unknown): void {

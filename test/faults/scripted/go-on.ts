@@ -1,6 +1,8 @@
 import type { Durability } from '@cistern/assets'
 import { contentOf } from '../content.js'
+import type { History } from '../history.js'
 import type { Held, Report } from '../report.js'
+import { same } from '../survivors.js'
 import { KEY, KEYS } from './keys.js'
 import { decrypting, encrypted, Session } from './session.js'
 
@@ -10,7 +12,7 @@ const ENCRYPTED: readonly string[] = [KEY.encrypted.id, KEY.half.id]
  * The next life: finishes what was left half done, with the bytes that are there, and reads all of it. For what goes
  * through a processor, that is the only way to see whether its source bytes are the right ones.
  */
-export async function goOn(root: string, durability: Durability): Promise<string[]> {
+export async function goOn(root: string, durability: Durability, history: History): Promise<string[]> {
   const violations: string[] = []
   const session = new Session(root, durability, (report: Report) => {
     if (report.is === 'violation') violations.push(report.what)
@@ -18,14 +20,18 @@ export async function goOn(root: string, durability: Durability): Promise<string
   try {
     await session.open()
     for (const key of KEYS) {
+      const [seen = null] = history.allowed(key.id) // one state, once it was looked at
+      if (!same(session.held(key), seen))
+        violations.push(
+          `opened again, ${key.id} holds ${JSON.stringify(session.held(key))} and not ${JSON.stringify(seen)}`,
+        )
       const stat = session.store.stat(key)
       const held = stat?.metadata as Held | undefined
       if (stat?.state === 'active' && held) await finish(session, key, held)
     }
     await session.checkpoint()
-    const { badBlocks, missing, orphans } = await session.store.verify()
-    if (badBlocks + missing + orphans > 0)
-      violations.push(`gone on with: ${badBlocks} bad blocks, ${missing} missing, ${orphans} orphans`)
+    const { badBlocks, missing } = await session.store.verify()
+    if (badBlocks + missing > 0) violations.push(`gone on with: ${badBlocks} bad blocks, ${missing} missing`)
     await session.close()
   } catch (error) {
     violations.push(`cannot be gone on with: ${error instanceof Error ? error.stack : String(error)}`)

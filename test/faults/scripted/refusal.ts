@@ -18,6 +18,7 @@ export function refusalOf(error: unknown, errno: string): CisternErrorCode | und
   if (!CisternError.is(error)) return undefined
   const { code } = error
   if (CONSEQUENCES.includes(code)) return code
+  if (errnoIn(error) === 'ENOENT') return undefined // what is not there is not found, and nothing else fails that way
   const expected = FULL.includes(errnoIn(error) ?? errno) ? 'ERR_CISTERN_NO_SPACE' : 'ERR_CISTERN_STORAGE_IO'
   return code === expected ? code : undefined
 }

@@ -50,6 +50,7 @@ export class Session {
     const store = await AssetStore.open(options)
     this.#open = store
     store.on('fail', ({ key }) => this.#look(key))
+    store.on('remove', ({ asset }) => this.#left(asset))
     store.on('degraded', () => this.#say({ is: 'degraded' }))
     store.on('restored', () => this.#say({ is: 'restored' }))
   }
@@ -79,6 +80,19 @@ export class Session {
     if (same(held, this.#said.get(key.id) ?? null)) return
     this.#said.set(key.id, held)
     this.#say({ is: 'holds', key: key.id, held })
+  }
+
+  /** An asset, or some of it, goes or went by eviction: nothing says that this is durable. */
+  leaves(asset: string): void {
+    for (const { asset: of, id } of KEYS) if (of === asset) this.#say({ is: 'begin', key: id, held: null })
+  }
+
+  #left(asset: string): void {
+    for (const key of KEYS) {
+      if (key.asset !== asset || this.held(key) !== null) continue
+      this.#say({ is: 'begin', key: key.id, held: null })
+      this.#look(key)
+    }
   }
 
   fresh(length: number): Content {

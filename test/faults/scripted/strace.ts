@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { reportsIn } from '../report.js'
 
 const STRACE = '/usr/bin/strace'
 const LIMIT = 60_000
@@ -30,12 +31,24 @@ export interface TraceOptions {
 
 /** A compiled module as a process of its own, whose system calls are counted, and one of them replaced. */
 export function traced(module: URL, { args, calls, inject, log = '/dev/null' }: TraceOptions): Promise<Traced> {
-  // One thread of the pool, because strace counts calls by thread.
-  const env = { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_TEST_CONTEXT: undefined }
   const options = ['-f', '-qq', '-y', '-s', '0', '-o', log, '-e', `trace=${calls.join(',')}`]
   if (inject !== undefined) options.push('-e', `inject=${inject}`)
-  const command = [...options, process.execPath, '--enable-source-maps', fileURLToPath(module), ...args]
-  const child = spawn(STRACE, command, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  return underCommand([STRACE, ...options], module, args)
+}
+
+/** The same under any command that runs another. */
+export function underCommand(
+  [command = '', ...options]: readonly string[],
+  module: URL,
+  args: readonly string[],
+): Promise<Traced> {
+  // One thread of the pool, because strace counts calls by thread.
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_TEST_CONTEXT: undefined }
+  const child = spawn(command, [...options, process.execPath, '--enable-source-maps', fileURLToPath(module), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
   let [stdout, stderr, hung] = ['', '', false]
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
@@ -45,7 +58,7 @@ export function traced(module: URL, { args, calls, inject, log = '/dev/null' }: 
   })
   const limit = setTimeout(() => {
     hung = true
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL') // with what it traces, which is in its group
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL') // with what it runs, which is in its group
   }, LIMIT)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
@@ -54,6 +67,24 @@ export function traced(module: URL, { args, calls, inject, log = '/dev/null' }: 
       resolve({ stdout, stderr, signal, code, hung })
     })
   })
+}
+
+/** What it saw while it lived; the first few say it all. */
+export function lifeTime({ stdout }: Traced): string[] {
+  return reportsIn(stdout)
+    .flatMap((report) => (report.is === 'violation' ? [report.what] : []))
+    .slice(0, 5)
+}
+
+/** A session that was not killed ends by itself, and has nothing to say on stderr. */
+export function lastWords({ stdout, stderr, code, signal, hung }: Traced): string[] {
+  if (hung) return [`it never ended, after ${stdout.slice(-200)}`]
+  if (code !== 0 || stderr !== '') return [`ended by ${signal ?? `exit ${code}`}: ${stderr.trim()}`]
+  return stdout.includes('"finished"') ? [] : ['it ended in the middle']
+}
+
+export function lastStep({ stdout }: Traced): string {
+  return reportsIn(stdout).reduce((name, report) => (report.is === 'step' ? report.name : name), '')
 }
 
 /** One call to aim at: the `when`-th of its name in a thread. */
