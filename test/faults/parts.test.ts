@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Part } from './part.js'
+import { failingCalls } from './parts/failing-calls.js'
 import { killLoop } from './parts/kill-loop.js'
 import { leaks } from './parts/leaks.js'
 import { load } from './parts/load.js'
@@ -11,6 +12,11 @@ sampled('[core 46] killed at random moments, a store serves what was written: a 
 sampled('[core 56] random sequences, evictions and kills between steps, in processes of their own: a sample', model, 60)
 sampled('2,000 resources filled at once stay within all bounds: a sample of five seconds', load, 5, 'any')
 sampled('what is begun and ended leaves nothing: a sample', leaks, 1_200)
+import { killSteps } from './parts/kill-steps.js'
+
+sampled('[core 46] killed at random moments, a store serves what was written: a sample', killLoop('strict'), 3)
+sampled('[core 45] killed at a call of its own, a store serves what was written: a sample', killSteps, 5)
+sampled('[core 51] a call that fails is told as what it is, and costs nothing else: a sample', failingCalls, 5)
 
 function sampled(title: string, part: Part, rounds: number, counts: 'given' | 'any' = 'given'): void {
   const seed = Math.floor(Math.random() * 1_000_000)
