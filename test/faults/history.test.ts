@@ -50,6 +50,25 @@ test('a pin that was reported holds at once, but in relaxed mode', () => {
   assert.deepEqual(pinned('relaxed'), [false, true])
 })
 
+test('a verb that waits for its sync raises the floor in ordered mode, too, and not in relaxed', () => {
+  const allowed = (durability: Durability): readonly Held[] => {
+    const history = historyOf(durability)
+    history.add({ is: 'done', key: KEY, held: first, synced: true })
+    return history.allowed(KEY)
+  }
+  assert.deepEqual(allowed('ordered'), [first])
+  assert.deepEqual(allowed('relaxed'), [null, first])
+})
+
+test('what a store fell back to is what a later checkpoint covers', () => {
+  const history = historyOf('ordered')
+  history.add({ is: 'done', key: KEY, held: second })
+  history.add({ is: 'holds', key: KEY, held: first })
+  history.add({ is: 'begin-checkpoint' })
+  history.add({ is: 'done-checkpoint' })
+  assert.deepEqual(history.allowed(KEY), [first])
+})
+
 test('what was seen after a restart is where the next life begins', () => {
   const history = historyOf('ordered')
   history.add({ is: 'done', key: KEY, held: first })

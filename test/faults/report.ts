@@ -28,6 +28,8 @@ export type Report =
   | { readonly is: 'step'; readonly name: string }
   /** It was refused with an error that the fault allows. */
   | { readonly is: 'refused'; readonly step: string; readonly code: string }
+  /** What was written to it is given up: the store's own event. */
+  | { readonly is: 'failed'; readonly key: string }
   | { readonly is: 'degraded' | 'restored' | 'finished' }
   | { readonly is: 'violation'; readonly what: string }
 

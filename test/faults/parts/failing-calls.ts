@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Durability } from '@cistern/assets'
 import { randomChoice, randomInteger, randomNumbers, shuffled } from '../../helpers/bytes.js'
@@ -29,6 +29,8 @@ const FAULTS: Readonly<Record<string, readonly string[]>> = {
   pread64: ['error=EIO'],
 }
 const READS = ['pread64']
+/** Of a limit on the size of files: it is lifted, lasts, or is lifted in a process that is killed a little later. */
+const ENDS = ['once', 'killed', 'lasting'] as const
 const ROUNDS = 300
 const QUICK_ROUNDS = 25
 const AT_ONCE = 2
@@ -39,10 +41,14 @@ interface Fault {
   readonly durability: Durability
   readonly what: string
   readonly errno: string
+  /** As the session takes it. */
+  readonly howLong: string
   readonly lasting: boolean
   /** Bytes are lost to a reader that cannot read them. */
   readonly losesReads: boolean
-  run(args: readonly string[]): Promise<Traced>
+  /** It must not pass in silence, as if it were made good. */
+  readonly mustBeTold: boolean
+  run(args: readonly string[], log: string): Promise<Traced>
 }
 
 /** The same session, in which calls fail: what that leads to is typed, the rest goes on, and nothing done is lost. */
@@ -60,7 +66,8 @@ async function run({ seed, quick, rounds, say }: PartOptions): Promise<PartOutco
     (FAULTS[step.call] ?? []).flatMap((how) => [failing(step, how, false), failing(step, how, true)]),
   )
   const chosen = shuffled(random, all).slice(0, rounds ?? (quick ? QUICK_ROUNDS : ROUNDS))
-  for (let index = 0; index < chosen.length; index += 15) chosen[index] = limited(random)
+  for (let index = 0; index < chosen.length; index += 8)
+    chosen[index] = limited(random, ENDS[(index / 8) % ENDS.length] ?? 'once')
   const violations: string[] = []
   const codes = new Map<string, number>()
   let [done, degraded] = [0, 0]
@@ -90,41 +97,58 @@ function failing({ call, when, durability, on }: Step, how: string, lasting: boo
     durability,
     what: `${call} ${when}${lasting ? ' and all after it' : ''} (${on}) with ${how}`,
     errno: how.startsWith('error=') ? how.slice('error='.length) : 'EIO',
+    howLong: lasting ? 'lasting' : 'once',
     lasting,
     losesReads: READS.includes(call),
-    run: (args) => traced(CHILD, { args, calls: [call], inject }),
+    mustBeTold: !lasting && call === 'fdatasync' && /\.part$|journal-\d+\.log$/.test(on),
+    run: (args, log) => traced(CHILD, { args, calls: [call], inject, log }),
   }
 }
 
 /** Past it, writes are cut short, and then refused: a journal's last frame really is torn. */
-function limited(random: () => number): Fault {
-  const bytes = Math.round(10 ** (3.5 + 2.7 * random())) + randomInteger(random, 0, 100)
+function limited(random: () => number, end: (typeof ENDS)[number]): Fault {
+  // Above the largest body, below the first journal: only that one is cut.
+  const isOfJournals = end === 'killed' || random() < 0.5
+  const bytes = isOfJournals ? randomInteger(random, 1_060_000, 1_110_000) : Math.round(10 ** (3.5 + 2.5 * random()))
+  const reports = end === 'killed' ? randomInteger(random, 1, 12) : undefined
   return {
     durability: randomChoice(random, ['ordered', 'strict', 'relaxed']),
-    what: `files of ${bytes} bytes at most`,
+    what: `files of ${bytes} bytes at most, ${end === 'lasting' ? 'for good' : 'until that is told'}${reports ? `, killed ${reports} reports later` : ''}`,
     errno: 'EFBIG',
-    lasting: true,
+    howLong: reports === undefined ? end : `${reports}`,
+    lasting: end === 'lasting',
     losesReads: false,
-    run: (args) => underCommand([PRLIMIT, `--fsize=${bytes}`], CHILD, args),
+    mustBeTold: false,
+    run: (args) => underCommand([PRLIMIT, `--fsize=${bytes}:unlimited`], CHILD, args),
   }
 }
 
 function fail(fault: Fault, say: (line: string) => void): Promise<{ found: readonly string[]; ended: Traced }> {
   return inTempFolder(async (folder) => {
-    const { durability, errno, lasting } = fault
+    const { durability, errno, howLong, lasting } = fault
     const root = join(folder, 'store')
-    const ended = await fault.run([root, durability, errno, lasting ? 'lasting' : 'once'])
+    const log = join(folder, 'trace')
+    const ended = await fault.run([root, durability, errno, howLong], log)
     keepAside(folder)
     const history = historyOf(durability)
     const found = [
-      ...lastWords(ended),
+      ...(ended.signal === 'SIGKILL' && !ended.hung && Number(howLong) > 0 ? [] : lastWords(ended)),
       ...lifeTime(ended),
       ...replay(ended, history, fault),
+      ...(fault.mustBeTold && isHit(log) && !isTold(ended) ? ['a sync failed, and nobody was told'] : []),
       ...(await lookAt(root, durability, history, { orphansAllowed: lasting })),
     ]
     if (found.length > 0) say(`  the store as ${shown(fault)} left it: ${keepForGood(folder)}`)
     return { found, ended }
   })
+}
+
+function isHit(log: string): boolean {
+  return readFileSync(log, 'utf8').includes('(INJECTED)')
+}
+
+function isTold({ stdout }: Traced): boolean {
+  return reportsIn(stdout).some(({ is }) => is === 'refused' || is === 'degraded' || is === 'failed')
 }
 
 /** What the store said that it holds while it went on, against what it had reported. */

@@ -25,6 +25,8 @@ export class Session {
   readonly #durability: Durability
   readonly #say: (report: Report) => void
   #open: AssetStore | undefined
+  /** What a writer of the session's own gives up with. */
+  readonly broken: Error = new Error('the source turned out to be broken')
   #nonce = 0
   /** What was said last of each key. */
   readonly #said = new Map<string, Held>()
@@ -49,7 +51,10 @@ export class Session {
     const options = { root: this.#root, durability: this.#durability, minFreeBytes: 0, flushMs: 600_000 }
     const store = await AssetStore.open(options)
     this.#open = store
-    store.on('fail', ({ key }) => this.#look(key))
+    store.on('fail', ({ key, error }) => {
+      if (error !== this.broken) this.#say({ is: 'failed', key: key.id })
+      this.#look(key)
+    })
     store.on('remove', ({ asset }) => this.#left(asset))
     store.on('degraded', () => this.#say({ is: 'degraded' }))
     store.on('restored', () => this.#say({ is: 'restored' }))

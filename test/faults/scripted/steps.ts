@@ -99,7 +99,7 @@ async function fail(session: Session): Promise<void> {
   await session.declare(got.writer, held)
   await session.write(got.writer, KEY.failed, held, [0, BLOCK])
   await session.checkpoint()
-  await got.writer.fail(new Error('the source turned out to be broken'))
+  await got.writer.fail(session.broken)
 }
 
 async function rewrite(session: Session): Promise<void> {
