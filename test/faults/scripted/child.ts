@@ -8,6 +8,7 @@ import { refusalOf } from './refusal.js'
 import { Session } from './session.js'
 import { STEPS } from './steps.js'
 
+const PRLIMIT = '/usr/bin/prlimit'
 const [root = '', durability = 'ordered', fault, howLong] = process.argv.slice(2)
 const OPEN_ATTEMPTS = 3 // a fault hits once in each thread
 
@@ -70,7 +71,7 @@ function tell(report: Report): void {
 function lift(): void {
   if (isLifted || fault !== 'EFBIG' || howLong === 'lasting') return
   isLifted = true
-  spawnSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited'])
+  spawnSync(PRLIMIT, ['--pid', String(process.pid), '--fsize=unlimited'])
 }
 
 function violation(what: string, error: unknown): void {
