@@ -53,6 +53,9 @@ export class History {
       case 'undone':
         this.#key(report.key).undone()
         break
+      case 'failed':
+        this.#key(report.key).givenUp()
+        break
       case 'holds':
         this.#key(report.key).done(report.held, false)
         break
@@ -140,6 +143,11 @@ class Line<T> {
   undone(): void {
     const before = this.#states[this.#settled] as T
     this.#states.push(before)
+  }
+
+  /** What was done since the floor is taken back, and told: a checkpoint under way does not make it hold. */
+  givenUp(): void {
+    this.#states.push(...this.allowed)
   }
 
   /** Raises the floor, once called, to what is settled now. */
