@@ -1,5 +1,6 @@
 import type { Part } from '../part.js'
 import { failingCalls } from './failing-calls.js'
+import { fuzzedJournals } from './fuzzed-journals.js'
 import { killLoop } from './kill-loop.js'
 import { leaks } from './leaks.js'
 import { load } from './load.js'
@@ -16,4 +17,5 @@ export const parts: readonly Part[] = [
   model,
   killSteps,
   failingCalls,
+  fuzzedJournals,
 ]
