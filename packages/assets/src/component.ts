@@ -54,6 +54,16 @@ export function checkPath(path: unknown): asserts path is string {
   }
 }
 
+/** Throws `InvalidKeyError` unless `name` can be of a file that the store made: a path, with `~<n>` in it where that was taken. */
+export function checkFileName(name: string): void {
+  const tail = /~\d{1,9}(?=\/|$)/
+  if (name.length > MAX_PATH_BYTES + 10) checkPath(name)
+  for (const component of name.split('/')) {
+    const rule = brokenRule(component) && brokenRule(component.replace(tail, ''))
+    if (rule) throw new InvalidKeyError(`invalid file name ${quoted(name)}: component ${quoted(component)}: ${rule}`)
+  }
+}
+
 export function isDeviceName(component: string): boolean {
   return DEVICE_NAME.test(component)
 }

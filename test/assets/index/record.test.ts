@@ -45,4 +45,29 @@ describe('a record', () => {
     assert.equal(decodeRecord(pack([8, 's', 5, true])), undefined)
     assert.equal(decodeRecord(pack('text')), undefined)
   })
+
+  it('[core 49] one that leads out of the store, or counts in no whole numbers, is none although its checksum held', () => {
+    const slot = ['s-1', 'b', 5, 1]
+    for (const fields of [
+      [1, 's', '..', 'b', slot],
+      [1, 's', '_index', 'b', slot],
+      [1, 's', 'a', 'b/../../c', slot],
+      [1, 's', 'a', 'b', ['s-1', '../_index/cov.bin', 5, 1]],
+      [1, 's', 'a', 'b', ['s-1', '/etc/passwd', 5, 1]],
+      [1, 's', 'a', 'b', ['../s-1', 'b', 5, 1]],
+      [1, 's', 'a', 'b', ['s-1', 'b', 5.5, 1]],
+      [1, 's', 'a', 'b', ['s-1', 'b', Number.POSITIVE_INFINITY, 1]],
+      [1, 's', 'a', 'b', ['s-1', 'b', 5, 1, null, null, null, Uint8Array.of(0xc1)]],
+      [2, 's', 'a', 'b', 's-1', 0, [-1, new Uint8Array(4)], []],
+      [2, 's', 'a', 'b', 's-1', 0, [0, 'text'], []],
+      [2, 's', 'a', 'b', 's-1', 0, [], [5, 1, 7]],
+      [2, 's', 'a', 'b', 's-1', 0, [], [0, 300_000, 7]],
+      [5, 's', 'a', 'b', '..', 's-1', true],
+      [5, 's', 'a', 'b', 0, 's-1/../x', true],
+      [7, 's', ['a', 1e300]],
+    ])
+      assert.equal(decodeRecord(pack(fields)), undefined, JSON.stringify(fields))
+    assert.ok(decodeRecord(pack([1, 's', 'a', 'b~/c', ['s-1', 'b~/c~12', 5, 1]])))
+    assert.ok(decodeRecord(pack([1, 's', 'a', 'b.~1/c', ['s-1', 'b.~1~2/c', 5, 1]])))
+  })
 })

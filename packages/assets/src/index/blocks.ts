@@ -89,6 +89,8 @@ export class BlockMap {
   /** One CRC32 (little-endian) per block of [0, length), or `undefined` when any is not on record whole. */
   checksums(length: number): Uint8Array | undefined {
     const count = Math.ceil(length / BLOCK_BYTES)
+    // Before there is room made for them: a length may be any number.
+    if (count > this.#whole.size + this.#fragments.size) return undefined
     const out = new Uint8Array(count * 4)
     const view = new DataView(out.buffer)
     for (let block = 0; block < count; block++) {

@@ -31,6 +31,8 @@ export type Damage = 'none' | 'tail' | 'middle'
 
 export const MAX_PAYLOAD: number = 256 * 1024
 export const FRAME_OVERHEAD = 20
+/** Sequences end long before they are no exact numbers any more: what is beyond was never written. */
+export const MAX_SEQUENCE: number = 2 ** 52
 /** The largest frame, in bytes. */
 export const MAX_FRAME: number = FRAME_OVERHEAD + MAX_PAYLOAD
 
@@ -59,7 +61,8 @@ export function encodeFrames(scope: FrameScope, frames: readonly Frame[]): Uint8
 
 /** Writes one frame at `at` and returns where it ends. `seed` is the `scopeSeed` of the file it goes to. */
 export function writeFrame(target: Buffer, at: number, seed: number, sequence: number, payload: Uint8Array): number {
-  if (!Number.isSafeInteger(sequence) || sequence < 0) throw new RangeError(`not a frame sequence: ${sequence}`)
+  if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence > MAX_SEQUENCE)
+    throw new RangeError(`not a frame sequence: ${sequence}`)
   if (payload.length > MAX_PAYLOAD)
     throw new RangeError(`a frame payload of ${payload.length} bytes, over ${MAX_PAYLOAD}`)
   target.writeUInt32BE(MAGIC_WORD, at)
@@ -147,7 +150,7 @@ export class FrameScanner {
     const crc = crc32(payload, crc32(bytes.subarray(at + 4, at + 16), this.#seed))
     const sequence = bytes.readUInt32BE(at + 4) * TWO_POW_32 + bytes.readUInt32BE(at + 8)
     // Sequences ascend within a file. A good frame that goes back is a copy inside the payload of a damaged one.
-    if (bytes.readUInt32BE(at + 16) !== crc || sequence <= this.#previous) {
+    if (bytes.readUInt32BE(at + 16) !== crc || sequence <= this.#previous || sequence > MAX_SEQUENCE) {
       this.#wasted += size
       return false
     }

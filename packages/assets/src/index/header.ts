@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { IndexVersionError } from '@cistern/storage'
 import { pack, unpack } from 'msgpackr'
+import { MAX_SEQUENCE } from './frame.js'
 
 const FILE_KINDS = ['journal', 'pins', 'lru', 'cov'] as const
 export type FileKind = (typeof FILE_KINDS)[number]
@@ -112,5 +113,5 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SEQUENCE
 }

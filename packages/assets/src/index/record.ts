@@ -1,5 +1,9 @@
 import { Packr } from 'msgpackr'
+import { checkAsset, checkFileName, checkPath } from '../component.js'
+import { decodeMetadata } from '../metadata.js'
+import { BLOCK_BYTES, blockOf } from './blocks.js'
 import type { ActiveSlot, CommittedSlot } from './entry.js'
+import { MAX_SEQUENCE } from './frame.js'
 
 /** A file that may exist and that no entry names: swept as soon as that is safe. */
 export interface Stray {
@@ -126,7 +130,10 @@ export interface DecodedRecord {
   readonly session: string
 }
 
-/** `undefined` for what is not a record of this version: its CRC held, yet it is skipped, not trusted. */
+/**
+ * `undefined` for what is not a record of this version: its CRC held, yet it is skipped, not trusted. What is a record names
+ * only keys and files that can be of this store, and counts in whole numbers. What `leaves` hold is not looked at here.
+ */
 export function decodeRecord(payload: Uint8Array): DecodedRecord | undefined {
   try {
     const value: unknown = packr.unpack(payload)
@@ -197,36 +204,26 @@ function fromFields(code: unknown, f: Fields): IndexRecord | undefined {
     case CODES.entry:
       return {
         type: 'entry',
-        asset: text(f[0]),
-        path: text(f[1]),
-        committed: Array.isArray(f[2]) ? toCommitted(f[2]) : undefined,
-        active: Array.isArray(f[3]) ? toActive(f[3]) : undefined,
+        ...key(f),
+        committed: Array.isArray(f[2]) ? checkedSlot(toCommitted(f[2]), f[1]) : undefined,
+        active: Array.isArray(f[3]) ? checkedSlot(toActive(f[3]), f[1]) : undefined,
         strays: list(f[4]).map((s) => toStray(list(s))),
       }
     case CODES.blocks:
       return {
         type: 'blocks',
-        asset: text(f[0]),
-        path: text(f[1]),
-        generation: text(f[2]),
+        ...home(f),
         part: f[3] === 1 ? 'output' : 'source',
-        runs: list(f[4]),
-        fragments: list(f[5]),
+        runs: toRuns(list(f[4])),
+        fragments: toFragments(list(f[5])),
       }
     case CODES.uncover:
-      return {
-        type: 'uncover',
-        asset: text(f[0]),
-        path: text(f[1]),
-        generation: text(f[2]),
-        start: count(f[3]),
-        end: count(f[4]),
-      }
+      return { type: 'uncover', ...home(f), start: count(f[3]), end: count(f[4]) }
     case CODES.remove:
       return {
         type: 'remove',
-        asset: text(f[0]),
-        paths: list(f[1]).map(text),
+        asset: asset(f[0]),
+        paths: list(f[1]).map(path),
         strays: list(f[2]).map((s) => toStray(list(s))),
       }
     case CODES.stray:
@@ -236,7 +233,7 @@ function fromFields(code: unknown, f: Fields): IndexRecord | undefined {
     case CODES.use:
       return { type: 'use', uses: pairs(f[0]) }
     case CODES.pin:
-      return { type: 'pin', asset: text(f[0]), pinned: f[1] === true }
+      return { type: 'pin', asset: asset(f[0]), pinned: f[1] === true }
     case CODES.leases:
       return { type: 'leases', counts: pairs(f[0]) }
     case CODES.unproven:
@@ -311,7 +308,7 @@ export const toActive = (f: Fields): ActiveFields => ({
   generation: text(f[0]),
   name: text(f[1]),
   writer: text(f[2]),
-  length: typeof f[3] === 'number' ? f[3] : undefined,
+  length: typeof f[3] === 'number' ? count(f[3]) : undefined,
   validator: maybe(f[4]),
   processor: maybe(f[5]),
   metadata: binary(f[6]),
@@ -327,10 +324,9 @@ const strayFields = (s: Stray): unknown[] => [
   s.published,
 ]
 const toStray = (f: Fields): Stray => ({
-  asset: text(f[0]),
-  path: text(f[1]),
-  name: f[2] === 0 ? text(f[1]) : text(f[2]),
-  generation: text(f[3]),
+  ...key(f),
+  name: f[2] === 0 ? text(f[1]) : fileName(f[2]),
+  generation: generation(f[3]),
   published: f[4] === true,
 })
 
@@ -346,10 +342,11 @@ const text = (value: unknown): string => {
   if (typeof value !== 'string') throw new ShapeError('not text')
   return value
 }
+// As far as a frame's sequence: a sum of some still is a whole number.
 const count = (value: unknown): number => {
-  if (typeof value === 'bigint') return Number(value)
-  if (typeof value !== 'number' || !(value >= 0)) throw new ShapeError('not a count')
-  return value
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > MAX_SEQUENCE)
+    throw new ShapeError('not a count')
+  return value as number
 }
 const list = (value: unknown): readonly unknown[] => {
   if (value === undefined || value === null) return []
@@ -364,4 +361,52 @@ function pairs(value: unknown): (readonly [string, number])[] {
   const out: (readonly [string, number])[] = []
   for (let i = 0; i + 1 < flat.length; i += 2) out.push([text(flat[i]), count(flat[i + 1])])
   return out
+}
+
+const asset = (value: unknown): string => {
+  checkAsset(value)
+  return value
+}
+const path = (value: unknown): string => {
+  checkPath(value)
+  return value
+}
+const key = (f: Fields) => ({ asset: asset(f[0]), path: path(f[1]) })
+/** Blocks in a snapshot may be of a generation that no path has any more. */
+const home = (f: Fields) => ({ asset: asset(f[0]), path: f[1] === '' ? '' : path(f[1]), generation: generation(f[2]) })
+
+const fileName = (value: unknown): string => {
+  checkFileName(text(value))
+  return text(value)
+}
+/** It stands in a file's name. */
+const GENERATION = /^[0-9a-z]{1,32}-[0-9a-z]{1,10}(?:\.raw)?$/
+const generation = (value: unknown): string => {
+  if (!GENERATION.test(text(value))) throw new ShapeError('not a generation')
+  return text(value)
+}
+
+function checkedSlot<Slot extends CommittedFields | ActiveFields>(slot: Slot, ofPath: unknown): Slot {
+  generation(slot.generation)
+  if (slot.name !== ofPath) fileName(slot.name)
+  if (slot.metadata) decodeMetadata(slot.metadata) // whoever asks for it later could not be told that it is none
+  return slot
+}
+
+function toRuns(runs: Fields): Fields {
+  for (let i = 0; i + 1 < runs.length; i += 2) {
+    const crcs = runs[i + 1]
+    if (!(crcs instanceof Uint8Array)) throw new ShapeError('not checksums')
+    count((count(runs[i]) + crcs.byteLength / 4) * BLOCK_BYTES)
+  }
+  return runs
+}
+
+function toFragments(fragments: Fields): Fields {
+  for (let i = 0; i + 2 < fragments.length; i += 3) {
+    const [start, end] = [count(fragments[i]), count(fragments[i + 1])]
+    if (start >= end || blockOf(start) !== blockOf(end - 1) || count(fragments[i + 2]) >= 2 ** 32)
+      throw new ShapeError('not a piece of one block')
+  }
+  return fragments
 }

@@ -89,7 +89,8 @@ export async function recover(dir: string, session: string | undefined): Promise
       dropped += sequence - last - 1
       last = sequence
       const decoded = decodeRecord(payload)
-      if (decoded === undefined) dropped++
+      // Leaves are for snapshots: over a state that is there already they would be counted twice.
+      if (decoded === undefined || decoded.record.type === 'leaves') dropped++
       else if (sequence > (from.get(fileOf(decoded.record)) ?? 0)) state.apply(decoded.record, sequence)
       if (pace.due) await pace.rest()
     }
