@@ -25,6 +25,16 @@ export interface Scope {
 }
 
 const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, suspect: false } as const
+  /** Opening found the index damaged. */
+  readonly suspect: boolean
+}
+
+const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, suspect: false } as const
+
+export interface ExamineOptions {
+  /** Files and records were damaged: what is on record may turn out to be absent, and is then to be fetched again. */
+  readonly mayBeAbsent?: boolean
+}
 
 /**
  * Opens what a dead process left, reads every byte that the store will serve, and holds it against what was written and
@@ -34,6 +44,7 @@ export async function examine(
   root: string,
   history: History,
   scope: Scope = { keys: KEYS, assets: ASSETS },
+  { mayBeAbsent = false }: ExamineOptions = {},
 ): Promise<Findings> {
   const violations: string[] = []
   let store: AssetStore
@@ -44,6 +55,7 @@ export async function examine(
   }
   try {
     const found = await lookAtAll(store, history, scope, violations)
+    const found = await lookAtAll(store, history, violations, mayBeAbsent)
     const verified = await verify(store, violations)
     return { ...found, ...verified, suspect: store.recovery.suspect, violations }
   } finally {
@@ -56,6 +68,7 @@ async function lookAtAll(
   history: History,
   { keys, assets }: Scope,
   violations: string[],
+  mayBeAbsent: boolean,
 ): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
   const sum = { committed: 0, partial: 0, bytes: 0 }
   for (const key of keys) {
@@ -68,7 +81,7 @@ async function lookAtAll(
     history.observed(key.id, held)
     if (!stat) continue
     sum[stat.state === 'committed' ? 'committed' : 'partial'] += 1
-    sum.bytes += await readAll(store, key, stat, violations)
+    sum.bytes += await readAll(store, key, stat, violations, mayBeAbsent)
   }
   for (const asset of assets) {
     // An asset that is not there may still be pinned, and then has no stat to say so.
@@ -83,7 +96,13 @@ async function lookAtAll(
 }
 
 /** Every covered byte. Nothing that a killed process wrote is lost with it, so nothing may fail to be read either. */
-async function readAll(store: AssetStore, key: ResourceKey, stat: ResourceStat, violations: string[]): Promise<number> {
+async function readAll(
+  store: AssetStore,
+  key: ResourceKey,
+  stat: ResourceStat,
+  violations: string[],
+  mayBeAbsent: boolean,
+): Promise<number> {
   let bytes = 0
   try {
     using reader = await store.open(key)
@@ -103,7 +122,7 @@ async function readAll(store: AssetStore, key: ResourceKey, stat: ResourceStat, 
     }
   } catch (error) {
     // Its name is on record before its file is made: between the two there is an entry with nothing in it.
-    if (stat.coverage.size === 0 && CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) return 0
+    if ((mayBeAbsent || stat.coverage.size === 0) && CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) return 0
     violations.push(`${key.id} (${stat.state}) cannot be read: ${told(error)}`)
   }
   return bytes

@@ -1,5 +1,6 @@
 import type { Part } from '../part.js'
 import { failingCalls } from './failing-calls.js'
+import { corruptIndex } from './corrupt-index.js'
 import { fuzzedJournals } from './fuzzed-journals.js'
 import { killLoop } from './kill-loop.js'
 import { leaks } from './leaks.js'
@@ -17,5 +18,6 @@ export const parts: readonly Part[] = [
   model,
   killSteps,
   failingCalls,
+  corruptIndex,
   fuzzedJournals,
 ]
