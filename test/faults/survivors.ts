@@ -14,17 +14,6 @@ export interface Findings {
   /** Files that no record names, and records whose file is not there: no violations, but worth seeing. */
   readonly orphans: number
   readonly missing: number
-  /** The index says that it was damaged. */
-  readonly suspect: boolean
-}
-
-/** What a workload writes to. */
-export interface Scope {
-  readonly keys: readonly ResourceKey[]
-  readonly assets: readonly string[]
-}
-
-const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, suspect: false } as const
   /** Opening found the index damaged. */
   readonly suspect: boolean
 }
@@ -32,6 +21,9 @@ const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, su
 const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, suspect: false } as const
 
 export interface ExamineOptions {
+  /** What the workload writes to. */
+  readonly keys?: readonly ResourceKey[]
+  readonly assets?: readonly string[]
   /** Files and records were damaged: what is on record may turn out to be absent, and is then to be fetched again. */
   readonly mayBeAbsent?: boolean
 }
@@ -43,8 +35,7 @@ export interface ExamineOptions {
 export async function examine(
   root: string,
   history: History,
-  scope: Scope = { keys: KEYS, assets: ASSETS },
-  { mayBeAbsent = false }: ExamineOptions = {},
+  { keys = KEYS, assets = ASSETS, mayBeAbsent = false }: ExamineOptions = {},
 ): Promise<Findings> {
   const violations: string[] = []
   let store: AssetStore
@@ -54,8 +45,7 @@ export async function examine(
     return { violations: [`open failed: ${told(error)}`], ...NOTHING }
   }
   try {
-    const found = await lookAtAll(store, history, scope, violations)
-    const found = await lookAtAll(store, history, violations, mayBeAbsent)
+    const found = await lookAtAll(store, history, { keys, assets, mayBeAbsent }, violations)
     const verified = await verify(store, violations)
     return { ...found, ...verified, suspect: store.recovery.suspect, violations }
   } finally {
@@ -66,9 +56,8 @@ export async function examine(
 async function lookAtAll(
   store: AssetStore,
   history: History,
-  { keys, assets }: Scope,
+  { keys, assets, mayBeAbsent }: Required<ExamineOptions>,
   violations: string[],
-  mayBeAbsent: boolean,
 ): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
   const sum = { committed: 0, partial: 0, bytes: 0 }
   for (const key of keys) {

@@ -67,7 +67,8 @@ export class FileDriver implements Driver {
       throw openError(error, path)
     }
     try {
-      if (!fs.fstatSync(fd).isFile()) throw new StorageIoError(`cannot open ${path}: not a regular file`, { path })
+      const stat = fs.fstatSync(fd)
+      if (!stat.isFile()) throw notAFile(path, stat)
     } catch (error) {
       fs.closeSync(fd)
       throw mapIoError(error, path, 'open')
@@ -226,4 +227,10 @@ function openError(error: unknown, path: string): Error {
   const { code } = error as NodeJS.ErrnoException
   if (code !== 'ELOOP' && code !== 'EMLINK') return mapIoError(error, path, 'open')
   return new StorageIoError(`cannot open ${path}: it is a symbolic link`, { cause: error, path })
+}
+
+/** With the code that the system has for what cannot be opened as a file at all: opening a folder to read, or a pipe, succeeds. */
+function notAFile(path: string, stat: fs.Stats): StorageIoError {
+  const cause = Object.assign(new Error('not a regular file'), { code: stat.isDirectory() ? 'EISDIR' : 'ENXIO' })
+  return new StorageIoError(`cannot open ${path}: not a regular file`, { path, cause })
 }

@@ -591,3 +591,18 @@ test('processing outside and inside of evict, with a quota, ends in the same byt
     assert.equal(store.assetStat('old'), undefined, order)
   }
 })
+
+for (const durability of ['ordered', 'strict', 'relaxed'] as const) {
+  test(`[core 39] source bytes that came in order outlive the store that took them, ${durability}`, async (t) => {
+    const root = tempFolder(t)
+    {
+      await using store = await AssetStore.open({ root, durability })
+      await using got = await store.acquire(key, { processor: decrypting() })
+      await got.writer?.declare({ length: source.length, validator: '"1"' })
+      await got.writer?.writeAt(0, source.subarray(0, 270_000))
+    }
+    await using store = await AssetStore.open({ root, durability })
+    await using got = await store.acquire(key, { processor: decrypting() })
+    assert.deepEqual([...(got.writer?.coverage ?? [])], [{ start: 0, end: 270_000 }])
+  })
+}

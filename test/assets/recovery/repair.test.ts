@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict'
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import {
@@ -225,3 +237,36 @@ test('a repair that is stopped ends between two findings, and the next one goes 
   assert.equal((await store.verify()).orphans, 7)
   assert.equal((await store.verify({ repair: true })).deleted, 7)
 })
+const SOMETHING_ELSE: Readonly<Record<string, (path: string) => void>> = {
+  'a folder': (path) => mkdirSync(path),
+  'a pipe': (path) => void spawnSync('mkfifo', [path]),
+  'a symlink to nothing': (path) => symlinkSync(`${path}-not-there`, path),
+}
+
+for (const [what, put] of Object.entries(SOMETHING_ELSE)) {
+  test(`[core 52] ${what} in the place of a file is an absent file: found by verify, fetched again by who asks`, async (t) => {
+    const root = await tempFolder(t)
+    const bytes = randomBytes(7, BLOCK + 1000)
+    const unfinished = ResourceKey.of('film', 'b.ts')
+    {
+      await using store = await AssetStore.open({ root })
+      await store.put(key, bytes)
+      await using got = await store.acquire(unfinished)
+      await got.writer?.writeAt(0, bytes)
+    }
+    const part = readdirSync(join(root, 'film')).find((name) => name.endsWith('.part')) ?? ''
+    for (const name of ['a.ts', part]) {
+      rmSync(join(root, 'film', name))
+      put(join(root, 'film', name))
+    }
+    await using store = await AssetStore.open({ root })
+    assert.equal((await store.verify()).missing, 2)
+    for (const one of [key, unfinished]) {
+      await using got = await store.acquire(one)
+      assert.deepEqual([...(got.writer?.coverage ?? [])], [])
+      await got.writer?.writeAt(0, bytes)
+      await got.writer?.commit()
+      assert.deepEqual(Buffer.from(await got.reader.bytes()), Buffer.from(bytes))
+    }
+  })
+}

@@ -31,6 +31,8 @@ export interface StoredDriver extends Driver {
   readonly stat?: (() => StoredLook) | undefined
   /** The bytes have their final name. */
   published?(): void
+  /** Writes what is still held in memory only; a sync does so, too. */
+  spill?(): Promise<void>
 }
 
 /** A place for bytes that are not files: `driverAssets(backend)` makes a base of it. */

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { type Driver, RangeSet, type ReadonlyRangeSet } from '@cistern/storage'
 import { BLOCK_BYTES, BlockMap, blockOf, type Fragment } from '../index/blocks.js'
+import type { StoredDriver } from './backend.js'
 
 /** Checksum of a block that arrives in order: of its bytes [start of the block, end). */
 interface Running {
@@ -161,7 +162,7 @@ export class BlockTracker {
    */
   async seal(
     batch: Batch,
-    driver: Driver,
+    driver: StoredDriver,
     sync: boolean,
   ): Promise<{ readonly blocks: BlockMap; finish(recorded: boolean): void }> {
     const ranges = new RangeSet()
@@ -181,7 +182,8 @@ export class BlockTracker {
       settle()
     }
     try {
-      if (sync) await driver.sync()
+      // Without a sync, too, nothing goes on record that only this process has.
+      await (sync ? driver.sync() : driver.spill?.())
       const blocks = new BlockMap()
       for (const piece of batch.pieces) {
         // Lost to an I/O error while this waited.

@@ -5,7 +5,7 @@ import type { StoredDriver } from './backend.js'
 const SPILL_BYTES = 4 * 1024 * 1024
 
 /**
- * Holds what is written in memory, and moves it to its storage when a sync asks for that, when bytes come out of order,
+ * Holds what is written in memory, and moves it to its storage when a flush asks for that, when bytes come out of order,
  * or past 4 MiB: a segment that arrives and commits between two flushes never reaches the disk undecrypted.
  */
 export class SpillDriver implements StoredDriver {
@@ -51,6 +51,10 @@ export class SpillDriver implements StoredDriver {
     }
     await (await this.#spill()).write(position, parts)
     this.#end = Math.max(this.#end, position + bytes)
+  }
+
+  async spill(): Promise<void> {
+    await this.#spill()
   }
 
   async sync(): Promise<void> {
