@@ -27,10 +27,11 @@ type Damaging = (name: string, scene: Scene) => void
 
 /** After these the store opens, whichever file it was. */
 export const FILE_DAMAGE: Readonly<Record<string, Damaging>> = {
-  missing: (name, { index }) => rmSync(join(index, name), { recursive: true }),
+  missing: (name, { index }) => rmSync(join(index, name), { recursive: true, force: true }),
   empty: over(() => new Uint8Array()),
   cut: over((bytes, { random }) => bytes.subarray(0, randomInteger(random, 0, bytes.length + 1))),
   'a bit flipped': over((bytes, { random }) => {
+    if (bytes.length === 0) return bytes
     const at = randomInteger(random, 0, bytes.length)
     bytes[at] = (bytes[at] ?? 0) ^ (1 << randomInteger(random, 0, 8))
     return bytes
@@ -48,7 +49,7 @@ export const FILE_DAMAGE: Readonly<Record<string, Damaging>> = {
           random,
           names.filter((one) => one.endsWith('.log')),
         )
-    rmSync(join(index, name), { recursive: true })
+    rmSync(join(index, name), { recursive: true, force: true })
     cpSync(join(other, same), join(index, name), { recursive: true, preserveTimestamps: true })
   },
 }
@@ -83,9 +84,9 @@ export const NO_FILE: Readonly<Record<string, Damaging>> = {
 function over(change: (bytes: Uint8Array, scene: Scene) => Uint8Array): Damaging {
   return (name, scene) => {
     const path = join(scene.index, name)
-    const bytes = statSync(path).isFile() ? readFileSync(path) : new Uint8Array()
+    const bytes = statSync(path, { throwIfNoEntry: false })?.isFile() ? readFileSync(path) : new Uint8Array()
     const changed = change(bytes, scene)
-    rmSync(path, { recursive: true })
+    rmSync(path, { recursive: true, force: true })
     writeFileSync(path, changed, { mode: 0o600 })
   }
 }

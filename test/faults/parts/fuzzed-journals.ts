@@ -27,12 +27,14 @@ export const fuzzedJournals: Part = {
 }
 
 async function run({ seed, quick, rounds: given }: PartOptions): Promise<PartOutcome> {
-  const rounds = given ?? ROUNDS[quick ? 'quick' : 'full']
+  const wanted = given ?? ROUNDS[quick ? 'quick' : 'full']
   const violations: string[] = []
   const stores = Array.from({ length: STORES }, (_, index) => smallJournals(seed * STORES + index))
   const met = { typed: 0, suspect: 0, slowest: 0 }
   using memory = new MemoryIndex()
-  for (let round = 1; round <= rounds && violations.length < ENOUGH; round++) {
+  let rounds = 0
+  for (let round = 1; round <= wanted && violations.length < ENOUGH; round++) {
+    rounds = round
     const random = randomNumbers(seed * 1_000_003 + round)
     const journals = stores[round % STORES] as SmallJournals // a remainder is below it
     const other = stores[(round + 1) % STORES] as SmallJournals

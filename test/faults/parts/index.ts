@@ -1,5 +1,6 @@
 import type { Part } from '../part.js'
 import { failingCalls } from './failing-calls.js'
+import { corruptBodies } from './corrupt-bodies.js'
 import { corruptIndex } from './corrupt-index.js'
 import { fuzzedJournals } from './fuzzed-journals.js'
 import { killLoop } from './kill-loop.js'
@@ -20,4 +21,5 @@ export const parts: readonly Part[] = [
   failingCalls,
   corruptIndex,
   fuzzedJournals,
+  corruptBodies,
 ]
