@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { Journal, journalName, readJournal } from '#assets/index/journal.js'
 import { encodeRecord } from '#assets/index/record.js'
 import { recover } from '#assets/index/recovery.js'
-import { storeId, temporaryDir } from './fixtures.js'
+import { otherStoreId, storeId, temporaryDir } from './fixtures.js'
 
 interface Written {
   readonly number: number
@@ -95,6 +95,29 @@ describe('recovery', () => {
       await writeFile(join(dir, journalName(broken)), bytes)
       const { pins, suspect } = await found(dir, 'one')
       assert.deepEqual([pins, suspect], [names('one', 1, 6), true])
+    }
+  })
+
+  it('[core 49] one journal of another store does not speak for all: before there are snapshots, the others do', async (t) => {
+    for (const foreign of [1, 2, 3]) {
+      const dir = await written(
+        t,
+        { number: 1, after: [0, 0], to: 3 },
+        { number: 2, after: [1, 3], to: 6 },
+        { number: 3, after: [2, 6], to: 9 },
+      )
+      const header = { kind: 'journal', storeId: otherStoreId, number: foreign, session: 'other', sequence: 0 } as const
+      await rm(join(dir, journalName(foreign)))
+      const journal = await Journal.create(dir, header, { sync: false })
+      const payload = encodeRecord({ type: 'pin', asset: 'not-ours', pinned: true }, 'other')
+      await journal.append([{ sequence: 1, payload }])
+      await journal.close()
+      const { pins, suspect } = await found(dir, 'one')
+      const ours = [1, 2, 3].filter((number) => number !== foreign)
+      assert.deepEqual(
+        [pins, suspect],
+        [ours.flatMap((number) => names('one', number * 3 - 2, number * 3)), foreign < 3],
+      )
     }
   })
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Frame } from './frame.js'
-import { MAX_HEADER } from './header.js'
+import { type FileHeader, MAX_HEADER } from './header.js'
 import { IndexState } from './index-state.js'
 import {
   type JournalContent,
@@ -118,28 +118,23 @@ export async function recover(dir: string, session: string | undefined): Promise
   }
 }
 
-/** All files of a store carry its id: any whole header will do. */
+/** All files of a store carry its id. One brought here from another store must not outvote the others. */
 async function findStoreId(
   dir: string,
   snapshots: readonly SnapshotContent[],
   journals: readonly number[],
 ): Promise<Uint8Array | undefined> {
-  const counts = new Map<string, number>()
-  for (const { header } of snapshots) {
+  const votes = new Map<string, number>()
+  const count = (header: FileHeader | undefined): void => {
     const id = header && Buffer.from(header.storeId).toString('hex')
-    if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1)
+    if (id !== undefined) votes.set(id, (votes.get(id) ?? 0) + 1)
   }
-  // One file brought here from another store must not outvote the others.
-  const [most] = [...counts].sort((a, b) => b[1] - a[1])
-  if (most && (most[1] > 1 || counts.size === 1)) return Uint8Array.from(Buffer.from(most[0], 'hex'))
-  for (const number of [...journals].reverse()) {
-    const { header } = await readJournal(join(dir, journalName(number)), undefined)
-    if (header) return header.storeId
+  for (const { header } of snapshots) count(header)
+  for (const number of [...journals].reverse()) count((await readJournalHead(dir, number, undefined)).header)
+  if (votes.size !== 1) {
+    for (const kind of RECORD_FILES) count((await readSnapshot(join(dir, previousSnapshotName(kind)), { kind })).header)
   }
-  for (const kind of RECORD_FILES) {
-    const { header } = await readSnapshot(join(dir, previousSnapshotName(kind)), { kind })
-    if (header) return header.storeId
-  }
+  const [most] = [...votes].sort((a, b) => b[1] - a[1])
   return most && Uint8Array.from(Buffer.from(most[0], 'hex'))
 }
 
