@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Part } from './part.js'
 import { failingCalls } from './parts/failing-calls.js'
+import { corruptBodies } from './parts/corrupt-bodies.js'
+import { corruptIndex } from './parts/corrupt-index.js'
+import { fuzzedJournals } from './parts/fuzzed-journals.js'
 import { killLoop } from './parts/kill-loop.js'
 import { leaks } from './parts/leaks.js'
 import { load } from './parts/load.js'
@@ -13,6 +16,9 @@ sampled('[core 56] random sequences, evictions and kills between steps, in proce
 sampled('2,000 resources filled at once stay within all bounds: a sample of five seconds', load, 5, 'any')
 sampled('what is begun and ended leaves nothing: a sample', leaks, 1_200)
 import { killSteps } from './parts/kill-steps.js'
+sampled('[core 49] [core 54] index files damaged, swapped and of newer versions: a sample', corruptIndex, 6)
+sampled('[core 49] journals with mutated bytes and senseless records: a sample', fuzzedJournals, 500)
+sampled('[core 50] [core 52] files of resources damaged and replaced: a sample', corruptBodies, 12)
 
 sampled('[core 46] killed at random moments, a store serves what was written: a sample', killLoop('strict'), 3)
 sampled('[core 45] killed at a call of its own, a store serves what was written: a sample', killSteps, 5)

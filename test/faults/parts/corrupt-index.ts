@@ -40,7 +40,7 @@ async function run(options: PartOptions): Promise<PartOutcome> {
     const stride = Math.ceil(STRIDE[size] / share)
     const bytes = await everyByte(await pristineIndex(ours), stride, options.seed)
     const opened = await openDamaged(places, Math.ceil(OPENED[size] * share), options.seed)
-    const newer = await openNewer(places)
+    const newer = await openNewer(places, share === 1 ? undefined : options.rounds)
     const tried = bytes.rounds + opened.rounds + newer.rounds
     return {
       rounds: options.rounds ?? tried,
@@ -168,9 +168,11 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
 }
 
 /** Whole files of a version or with a feature that this code does not know: refused by that name, nothing touched. */
-async function openNewer({ ours, copies }: Places): Promise<Outcome> {
+async function openNewer({ ours, copies }: Places, most: number | undefined): Promise<Outcome> {
   const violations: string[] = []
-  const names = readdirSync(join(ours, '_index')).filter((name) => /\.(bin|log)$/.test(name))
+  const names = readdirSync(join(ours, '_index'))
+    .filter((name) => /\.(bin|log)$/.test(name))
+    .slice(0, most)
   const newer = [{ version: 2 }, { features: 1 }, { features: 2 ** 40 }]
   for (const name of names) {
     for (const kind of newer) {
