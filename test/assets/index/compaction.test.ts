@@ -9,7 +9,7 @@ import { listJournals } from '#assets/index/journal.js'
 import { JournalLog } from '#assets/index/log.js'
 import type { IndexRecord, RecordFile } from '#assets/index/record.js'
 import { recover } from '#assets/index/recovery.js'
-import { eventLoopTurn } from '../../helpers/deferred.js'
+import { deferred, eventLoopTurn } from '../../helpers/deferred.js'
 import { storeId, temporaryDir } from './fixtures.js'
 import { RecordsOfALife, storedIn, told } from './records-of-a-life.js'
 
@@ -19,12 +19,12 @@ const session = 'session'
 class Ground {
   readonly state = new IndexState()
   readonly counted = new Map<RecordFile, number>()
-  readonly log: JournalLog
+  readonly log: HeldLog
   readonly dir: string
 
   constructor(dir: string) {
     this.dir = dir
-    this.log = new JournalLog({
+    this.log = new HeldLog({
       dir,
       storeId,
       session,
@@ -46,9 +46,43 @@ class Ground {
     }
   }
 
-  compact(): Promise<number> {
+  compact(check = (): void => undefined): Promise<number> {
     const { dir, state, log, counted } = this
-    return compact({ dir, storeId, session, relaxed: true, state, log, counted, check: () => undefined })
+    return compact({ dir, storeId, session, relaxed: true, state, log, counted, check })
+  }
+}
+
+/** A log that can be made to keep those who wait for it waiting. */
+class HeldLog extends JournalLog {
+  readonly #asked = deferred()
+  readonly #released = deferred()
+  #held: 'appended' | 'durable' | undefined
+
+  /** Resolves once somebody waits. */
+  hold(what: 'appended' | 'durable'): Promise<void> {
+    this.#held = what
+    return this.#asked.promise
+  }
+
+  letGo(): void {
+    this.#held = undefined
+    this.#released.resolve()
+  }
+
+  override appended(sequence: number): Promise<void> {
+    return this.#when('appended', () => super.appended(sequence))
+  }
+
+  override durable(sequence: number): Promise<void> {
+    return this.#when('durable', () => super.durable(sequence))
+  }
+
+  async #when(what: 'appended' | 'durable', then: () => Promise<void>): Promise<void> {
+    if (this.#held === what) {
+      this.#asked.resolve()
+      await this.#released.promise
+    }
+    await then()
   }
 }
 
@@ -87,6 +121,28 @@ describe('compaction', () => {
           assert.deepEqual(told(again.state), told(place.state))
         }
       }
+      await place.log.close()
+    })
+  }
+
+  for (const [what, file] of [
+    ['appended', 'cov.bin'],
+    ['durable', 'pins.bin'],
+  ] as const) {
+    it(`[core 49] no snapshot reflects what a crash would take: it waits until all that it holds is ${what}`, async (t) => {
+      const place = await ground(t)
+      const life = new RecordsOfALife(8)
+      for (let i = 0; i < 50; i++) place.record(life.next())
+      const asked = place.log.hold(what)
+      // It looks whether the root is still its own all along: each time, records have come that are in memory only.
+      const compacting = place.compact(() => place.record(life.next()))
+      const done = compacting.then(() => 'done' as const)
+      assert.notEqual(await Promise.race([asked, done]), 'done')
+      assert.ok(!(await readdir(place.dir)).includes(file))
+      place.log.letGo()
+      await compacting
+      await place.log.appended(place.log.pushed)
+      assert.deepEqual(told((await recover(place.dir, session)).state), told(place.state))
       await place.log.close()
     })
   }

@@ -164,6 +164,28 @@ test('[core 49] an index that was emptied under its assets is suspect: nothing i
   }
 })
 
+test('[core 49] an index that is lost takes no generation back: what the lost life left lies there, and nothing is mixed with it', async (t) => {
+  const root = tempFolder(t)
+  const key = ResourceKey.of('film', 'a.ts')
+  const generations = new Set<string>()
+  for (let life = 1; life <= 3; life++) {
+    const store = await AssetStore.open({ root })
+    {
+      await using got = await store.acquire(key)
+      assert.ok(got.writer, `life ${life}`)
+      assert.deepEqual([...got.writer.coverage], [], 'a file alone proves nothing')
+      generations.add(got.writer.generation)
+      await got.writer.writeAt(0, randomBytes(life, 100_000))
+    }
+    await store.close()
+    for (const name of readdirSync(join(root, '_index'))) rmSync(join(root, '_index', name), { recursive: true })
+  }
+  assert.equal(generations.size, 3)
+  assert.equal(readdirSync(join(root, 'film')).length, 3)
+  await using store = await AssetStore.open({ root })
+  assert.equal((await store.verify()).orphans, 3)
+})
+
 test('[core 54] an index of a newer version is refused, and left as it is', async (t) => {
   const root = tempFolder(t)
   await filled(root)

@@ -129,6 +129,8 @@ async function openOne(
     if (first?.suspect && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
     const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { mayBeAbsent: true })))
     violations.push(...(first?.violations ?? []), ...(again?.violations ?? []).map((found) => `again: ${found}`))
+    // What the first life added stands in a journal of its own, not behind a tail that was cut.
+    if (again?.suspect && !first?.suspect) violations.push('suspect at the second start, and not at the first')
     if (lookAt(outside) !== before.outside) violations.push('something outside the store was changed')
     return { suspect: first?.suspect ?? false, refused: refusal !== undefined, violations }
   }, copies)
