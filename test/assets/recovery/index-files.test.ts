@@ -164,6 +164,24 @@ test('[core 49] an index that was emptied under its assets is suspect: nothing i
   }
 })
 
+test('[core 49] a pipe in the place of an index file is damage: neither does opening wait for its other end, nor fail', async () => {
+  await inTempFolder(async (original) => {
+    await filled(original)
+    for (const name of readdirSync(join(original, '_index')).filter((one) => /\.(bin|log)$/.test(one))) {
+      await inTempFolder(async (folder) => {
+        const root = join(folder, 'copy')
+        spawnSync('cp', ['-a', original, root])
+        rmSync(join(root, '_index', name))
+        spawnSync('mkfifo', [join(root, '_index', name)])
+        await using store = await AssetStore.open({ root })
+        await store.put(ResourceKey.of('real-0', 'new.ts'), randomBytes(5, 1000))
+        await store.checkpoint()
+        assert.equal(store.stats().state, 'ok', name)
+      })
+    }
+  })
+})
+
 test('[core 49] an index that is lost takes no generation back: what the lost life left lies there, and nothing is mixed with it', async (t) => {
   const root = tempFolder(t)
   const key = ResourceKey.of('film', 'a.ts')

@@ -90,12 +90,12 @@ export async function openIfFile(path: string, purpose: 'read' | 'sync'): Promis
   }
 }
 
-/** Syncs what a file holds, whoever wrote it; a symlink or a directory in its place is passed over, as by reading. Rejects with StorageIoError. */
+/** Syncs what a file holds, whoever wrote it; a symlink, a directory or a pipe in its place is passed over, as by reading. Rejects with StorageIoError. */
 export async function syncFile(path: string): Promise<void> {
   const file = await openIfFile(path, 'sync')
   if (file === undefined) return
   try {
-    await file.datasync()
+    if ((await file.size()) !== undefined) await file.datasync()
   } catch (error) {
     await file.abandon()
     throw error
