@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreLockedError } from '@cistern/storage'
+import { errnoOf, type IndexFile, openIfFile } from './file.js'
 import type { ProcessIdentity } from './process-identity.js'
 
 /** One ownership of a root: a process, and the session it took the root under. */
@@ -22,6 +22,9 @@ export interface OwnerRecord {
   readonly released: boolean
 }
 
+/** Bytes; what is longer is none. */
+const MAX_RECORD = 64 * 1024
+
 const SESSION = /^[0-9a-z]{1,20}$/
 
 /** 8 characters of time and 62 random bits, all of `[0-9a-z]`. */
@@ -40,19 +43,31 @@ export const encodeOwnerRecord = ({ owner, released }: OwnerRecord): string =>
   `${JSON.stringify({ ...owner, released })}${released ? ' ' : ''}\n`
 
 export async function readOwnerRecord(indexDir: string): Promise<OwnerRecord | 'absent' | 'unreadable'> {
-  let text: string
-  try {
-    text = await readFile(ownerPath(indexDir), 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent'
-    throw error
-  }
+  const text = await readText(ownerPath(indexDir))
+  if (text === undefined) return 'absent'
   try {
     const parsed: unknown = JSON.parse(text)
     const owner = asOwner(parsed)
     return owner ? { owner, released: (parsed as { released?: unknown }).released === true } : 'unreadable'
   } catch {
     return 'unreadable' // cut by a power failure, or not ours: says nothing about anybody
+  }
+}
+
+/** Undefined where nothing is; '' for what is no file. A pipe must not make the reading wait for its other end. */
+async function readText(path: string): Promise<string | undefined> {
+  let file: IndexFile | undefined
+  try {
+    file = await openIfFile(path, 'read')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    const bytes = new Uint8Array(Math.min((await file?.size()) ?? 0, MAX_RECORD))
+    return Buffer.from(bytes.subarray(0, await file?.read(bytes, 0))).toString('utf8')
+  } finally {
+    await file?.abandon() // read only: nothing is lost with it
   }
 }
 
