@@ -9,6 +9,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -180,6 +181,16 @@ test('[core 49] a pipe in the place of an index file is damage: neither does ope
       })
     }
   })
+})
+
+test('[core 54] a link in the place of the folder in which owners contend is refused, and not followed', async (t) => {
+  const [root, outside] = [tempFolder(t), tempFolder(t)]
+  await filled(root)
+  writeFileSync(join(outside, 'letter.txt'), 'dear reader')
+  rmSync(join(root, '_index', 'claim'), { recursive: true, force: true })
+  symlinkSync(outside, join(root, '_index', 'claim'))
+  await assert.rejects(AssetStore.open({ root }), { code: 'ERR_CISTERN_STORAGE_IO', message: /claim is not a folder/ })
+  assert.deepEqual(readdirSync(outside), ['letter.txt'])
 })
 
 test('[core 49] an index that is lost takes no generation back: what the lost life left lies there, and nothing is mixed with it', async (t) => {

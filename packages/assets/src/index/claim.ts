@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { StorageIoError } from '@cistern/storage'
 import { decodeMark, encodeMark, lockedError, type Owner, readOwnerRecord } from './owner-record.js'
 import { isProvedDead } from './process-identity.js'
 
@@ -34,6 +35,7 @@ export class Claim {
   /** Rejects with `StoreLockedError` where the holder is not proved dead and his lock is not older than `staleMs`. */
   static async take(indexDir: string, self: Owner, staleMs: number): Promise<Claim> {
     const dir = join(indexDir, CLAIM)
+    await refuseLink(dir)
     const mark = encodeMark(self)
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       // In order, so that all contenders reach for the same one. There is never more than one, unless copied together.
@@ -74,6 +76,13 @@ export async function sweepContenders(indexDir: string, self: Owner, staleMs: nu
     if (/^owner\.[0-9a-z]+$/.test(name) && name !== `owner.${self.session}`) await unlink(path).catch(ignoreMissing)
     if (/^claim\.[0-9a-z]+$/.test(name) && (await age(path)) > staleMs) await rm(path, { recursive: true, force: true })
   }
+}
+
+/** A symlink would have marks renamed and removed outside of the store. */
+async function refuseLink(dir: string): Promise<void> {
+  const stat = await lstat(dir).catch(ignoreMissing)
+  if (stat && !stat.isDirectory())
+    throw new StorageIoError(`${dir} is not a folder: who owns the store cannot be told`, { path: dir })
 }
 
 async function create(indexDir: string, dir: string, mark: string, session: string): Promise<boolean> {
