@@ -123,9 +123,9 @@ async function openOne(
         violations.push(`refused (${refusal.message}), and files were touched`)
     }
     const first = refusal ? undefined : await inTime(examine(root, historyOfFullStore(OURS), { mayBeAbsent: true }))
-    // What a processor made is made anew from the source, which stays.
-    const isRemade = (name: string) => before.bodies.includes(name.replace(/\.part$/, '.raw.part'))
-    const gone = before.bodies.filter((name) => !filesUnder(root).includes(name) && !isRemade(name))
+    // An unfinished part, whose name no other generation can have, goes with an entry of which no block holds; so it is
+    // on purpose that only finished files are looked at.
+    const gone = before.bodies.filter((name) => !name.endsWith('.part') && !filesUnder(root).includes(name))
     if (first?.suspect && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
     const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { mayBeAbsent: true })))
     violations.push(...(first?.violations ?? []), ...(again?.violations ?? []).map((found) => `again: ${found}`))
