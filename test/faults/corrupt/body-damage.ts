@@ -25,7 +25,7 @@ export const BLOCK = 256 * 1024
  * What is left of the bytes: `all` of them; all but those of the second `block`; nothing beyond a `cut` in the second
  * block; more than there were, at the end (`more`); `none`.
  */
-export type Left = 'all' | 'block' | 'cut' | 'more' | 'none'
+type Left = 'all' | 'block' | 'cut' | 'more' | 'none'
 
 export interface BodyDamage {
   readonly left: Left

@@ -11,7 +11,7 @@ import { History } from '../history.js'
 import { ASSETS, KEYS } from '../keys.js'
 
 const BLOCK = 256 * 1024
-export const [PLAYLIST, VIDEO, ENCRYPTED, UPPER, RAW, AUDIO] = KEYS as [
+const [PLAYLIST, VIDEO, ENCRYPTED, UPPER, RAW, AUDIO] = KEYS as [
   ResourceKey,
   ResourceKey,
   ResourceKey,
