@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
-  chmodSync,
   closeSync,
   copyFileSync,
   linkSync,
@@ -115,8 +114,6 @@ export const BODY_DAMAGE: Readonly<Record<string, BodyDamage>> = {
       spawnSync('mkfifo', [path])
     },
   },
-  // Root may read it all the same; whoever may not, is told so.
-  'not to be read': { left: 'all', inPlace: true, do: (path) => chmodSync(path, 0) },
 }
 
 function secondBlock(path: string): number {
