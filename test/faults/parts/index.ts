@@ -8,6 +8,7 @@ import { leaks } from './leaks.js'
 import { load } from './load.js'
 import { model } from './model.js'
 import { killSteps } from './kill-steps.js'
+import { twoOwners } from './two-owners.js'
 
 /** In the order in which they run. */
 export const parts: readonly Part[] = [
@@ -22,4 +23,5 @@ export const parts: readonly Part[] = [
   corruptIndex,
   fuzzedJournals,
   corruptBodies,
+  twoOwners,
 ]
