@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import fs, { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import test from 'node:test'
 import { AssetStore, inspectStore, ResourceKey } from '@cistern/assets'
@@ -101,6 +102,33 @@ test('[core 32] a store that lost its root goes on reading, refuses writes, and 
   assert.ok((next.stat(ResourceKey.of('film', 'b.ts'))?.received.size ?? 0) <= 300_000)
   const report = await next.verify()
   assert.deepEqual([report.badBlocks, report.missing, report.orphans], [0, 0, 0])
+})
+
+test('[core 55] of two names that a removal unlinks, the one that others can have goes before the root can be lost', async (t) => {
+  const root = tempFolder(t)
+  await using store = await AssetStore.open({ root, flushMs: 10 })
+  const key = ResourceKey.of('film', 'a.ts')
+  await store.put(key, 'of the first owner')
+  await store.checkpoint()
+  const file = join(root, 'film', 'a.ts')
+  const unlink = fs.promises.unlink
+  const calls: string[] = []
+  const mocked = t.mock.method(fs.promises, 'unlink', async (path: string) => {
+    calls.push(path)
+    await unlink(path).catch((error: unknown) => {
+      if (path === file) throw error
+    })
+    // Suspended at this call for longer than the stale time: the next owner has stored the same key.
+    if (calls.length === 1) writeFileSync(file, 'of the next owner')
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    mocked.mock.restore()
+    syncBuiltinESMExports()
+  })
+  await store.remove(key)
+  assert.equal(readFileSync(file, 'utf8'), 'of the next owner')
+  assert.equal(calls[0], file)
 })
 
 /** The record names a live process that never released: as for any such, only the age of its lock counts. */

@@ -82,8 +82,9 @@ export class DiskBackend implements Backend {
 
   async remove(name: string, generation: string, published: boolean): Promise<void> {
     if (this.#folders.leadsElsewhere(dirname(this.#final(name)))) return // what is there is not ours
-    if (generation !== '') await this.#unlink(this.#part(name, generation))
+    // First what others may have by now: no time to lose the root may pass since the owner was last looked at.
     if (published) await this.#unlink(this.#final(name))
+    if (generation !== '') await this.#unlink(this.#part(name, generation))
     await this.#folders.removeEmpty(dirname(this.#final(name)))
   }
 
