@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { createHook } from 'node:async_hooks'
 import { type ChildProcess, fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { existsSync } from 'node:fs'
+import fs, { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Ownership, type OwnershipOptions, readOwner, takeOwnership } from '#assets/index/ownership.js'
@@ -210,6 +211,26 @@ describe('one process owns a root', () => {
     stillOwns(second)
   })
 
+  test('one who lost the claim before he had the lock leaves his successor’s alone [core 55]', {
+    skip: linuxOnly,
+  }, async (t) => {
+    await orphan()
+    const mark = async () => (await readdir(join(dir, 'claim')))[0] ?? ''
+    const contender = mock(t, 'readdir', async (original, path) => {
+      const names = await original(path)
+      // Suspended here for longer than the stale time, he has lost his claim when he goes on, to one who has the lock as well.
+      if (path === dir) {
+        const successor = (await original(join(dir, 'claim')))[0]?.replace(/^[0-9a-z]+/, 'successor') ?? ''
+        await rename(join(dir, 'claim', (await original(join(dir, 'claim')))[0] ?? ''), join(dir, 'claim', successor))
+      }
+      return names
+    })
+    await assert.rejects(take({ staleMs: HOUR }), locked)
+    contender.restore()
+    assert.match(await mark(), /^successor,/)
+    assert.ok(existsSync(join(dir, 'lock')))
+  })
+
   for (const [end, leave] of [
     ['exits', (each: Child) => each.exit()],
     ['is terminated', (each: Child) => each.terminate()],
@@ -345,6 +366,23 @@ describe('a process is proved dead', () => {
     assert.equal(isProvedDead({ ...gone, host: 'elsewhere.example' }), false)
   })
 })
+
+/** Replaces a function of `node:fs/promises` until it is restored, for those who imported it by name, too. */
+function mock(
+  t: TestContext,
+  name: 'readdir',
+  instead: (original: (path: string) => Promise<string[]>, path: string) => Promise<string[]>,
+): { restore(): void } {
+  const original = fs.promises[name] as (path: string) => Promise<string[]>
+  const mocked = t.mock.method(fs.promises, name, (path: string) => instead(original, path))
+  syncBuiltinESMExports()
+  const restore = () => {
+    mocked.mock.restore()
+    syncBuiltinESMExports()
+  }
+  t.after(restore)
+  return { restore }
+}
 
 async function residues(): Promise<object> {
   await setImmediate() // closing a handle shows a turn later

@@ -107,7 +107,7 @@ class GuardedFs {
     }
     fs.stat(path, (error, stats) => {
       // One that is stale when the claim is won anew has no owner, whatever its mtime.
-      if (error || (this.taken && !this.#isOurs(stats))) done(null)
+      if (error || !this.#holds() || (this.taken && !this.#isOurs(stats))) done(null)
       else fs.rmdir(path, (failure) => done(failure))
     })
   }

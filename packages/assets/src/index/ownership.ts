@@ -139,7 +139,10 @@ class HeldOwnership implements Ownership {
     const { session } = this.#self
     await sweepContenders(this.#indexDir, this.#self, staleMs)
     // A lock whose claim was judged and won is a leftover. Without one before us it is not of our making: only its age counts.
-    if (this.#claim.from) await rmdir(lockPath(this.#indexDir)).catch(ignoreMissing)
+    if (this.#claim.from) {
+      if (!this.#claim.holds()) throw await this.#tooLate()
+      await rmdir(lockPath(this.#indexDir)).catch(ignoreMissing)
+    }
     this.#previous = await this.#whoWasBefore()
     const pending = pendingOwnerPath(this.#indexDir, session)
     this.#lock = await this.#takeLock(pending, staleMs)
