@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
@@ -160,6 +160,23 @@ describe('compaction', () => {
     assert.deepEqual(numbers, [[1], [2], [3], [4]])
     assert.deepEqual((await readdir(place.dir)).filter((name) => name.endsWith('.prev.bin')).length, 3)
     await place.log.close()
+  })
+
+  it('is not taken for the present one when it got its name late, from an owner who had lost the root [core 55]', async (t) => {
+    const place = await ground(t)
+    const life = new RecordsOfALife(8)
+    const late = join(place.dir, 'late')
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 20; i++) place.record(life.next())
+      await place.compact()
+      if (round === 0) await copyFile(join(place.dir, 'cov.bin'), late)
+    }
+    await place.log.close()
+    await rename(late, join(place.dir, 'cov.bin')) // the journals between it and the one before the present one are gone
+    const recovered = await recover(place.dir, session)
+    assert.equal(recovered.suspect, false)
+    assert.deepEqual(told(recovered.state), told(place.state))
+    assert.deepEqual([...recovered.snapshots.keys()].sort(), ['lru', 'pins'], 'it does not count')
   })
 
   it('deletes no journal while a kind has no snapshot that counts', async (t) => {

@@ -139,7 +139,7 @@ describe('a snapshot', () => {
       sync: true,
       beforeRename: async () => void steps.push('before rename'),
     })
-    assert.deepEqual(steps, ['before rename', 'fsync', 'rename', 'fsync'])
+    assert.deepEqual(steps, ['fsync', 'rename', 'before rename', 'fsync'])
     steps.length = 0
     await writeSnapshot(dir, header, texts('a'), { sync: false })
     await writeSnapshot(dir, header, payloadsOf(LARGE.count, LARGE.bytes), { sync: false, protect: true })
@@ -257,6 +257,28 @@ describe('a snapshot', () => {
     }
     assert.deepEqual(await readdir(dir), ['cov.bin'])
     assert.deepEqual(shown((await readSnapshot(join(dir, 'cov.bin'))).payloads), shown(texts('present')))
+  })
+
+  it('takes no name once the root is lost, however late that is seen [core 55]', async (t) => {
+    const dir = await temporaryDir(t)
+    await writeSnapshot(dir, header, texts('before'), { sync: true })
+    await writeSnapshot(dir, header, texts('present'), { sync: true, protect: true })
+    const lost = new Error('lost the root')
+    const written: string[] = []
+    const look = async () => {
+      for (const name of await readdir(dir))
+        if (name.endsWith('.tmp')) written.push(await readFile(join(dir, name), 'utf8'))
+      throw lost
+    }
+    await assert.rejects(writeSnapshot(dir, header, texts('new'), { sync: true, beforeRename: look }), lost)
+    assert.match(written.join(), /new/, 'the last look comes when nothing but the rename is left')
+    const check = () => {
+      throw lost
+    }
+    await assert.rejects(writeSnapshot(dir, header, texts('new'), { sync: true, protect: true, check }), lost)
+    const read = async (name: string) => Buffer.concat((await readSnapshot(join(dir, name))).payloads).toString()
+    assert.deepEqual([await read('cov.prev.bin'), await read('cov.bin')], ['before', 'present'])
+    assert.deepEqual((await readdir(dir)).sort(), ['cov.bin', 'cov.prev.bin'])
   })
 
   it('never follows a symlink out of its directory, and is not stopped by a folder in its place', async (t) => {
@@ -384,9 +406,12 @@ describe('temporary files of a crash', () => {
     ]
     for (const name of [...strays, ...others]) await writeFile(join(dir, name), '')
     await mkdir(join(dir, 'lru.bin.77'))
-    await removeStrays(dir)
+    await removeStrays(dir, () => undefined)
     assert.deepEqual((await readdir(dir)).sort(), [...others, 'lru.bin.77'].sort())
-    await rejectsWith(removeStrays(join(dir, 'nowhere')), 'STORAGE_IO')
+    await rejectsWith(
+      removeStrays(join(dir, 'nowhere'), () => undefined),
+      'STORAGE_IO',
+    )
   })
 
   it('of an atomic write that was killed match the pattern', async (t) => {
@@ -400,8 +425,8 @@ describe('temporary files of a crash', () => {
     })
     await writeSnapshot(dir, header, texts('a'), { sync: false })
     t.mock.restoreAll()
-    assert.match(seen.join(), /^cov\.bin\.\d+$/)
-    await removeStrays(dir)
+    assert.match(seen.join(), /^cov\.bin\.[0-9a-f]{12}\.tmp\.\d+$/)
+    await removeStrays(dir, () => undefined)
     assert.deepEqual(await readdir(dir), ['cov.bin'])
   })
 })

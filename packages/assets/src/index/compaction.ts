@@ -42,6 +42,7 @@ export async function compact(source: CompactionSource): Promise<number> {
     const written = await writeSnapshot(dir, header, payloads(kind, source, sequence), {
       sync: !relaxed,
       protect,
+      check: () => source.check(),
       beforeRename: async () => {
         await log.durable(log.pushed)
         source.check()

@@ -132,7 +132,7 @@ class IndexKeeper {
   async start(index: MainIndex): Promise<void> {
     // What was read becomes the ground that new records stand on: it must not vanish in a power cut.
     if (!this.#relaxed) await this.#syncWhatWasRead()
-    await removeStrays(this.#dir)
+    await removeStrays(this.#dir, () => this.#ownership.check())
     await this.log.start()
     const { previous } = this.#ownership
     if (previous?.owner && !previous.provedDead) index.record({ type: 'unproven', session: previous.owner.session })

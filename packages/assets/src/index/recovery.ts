@@ -13,7 +13,13 @@ import {
 } from './journal.js'
 import { Pace } from './pace.js'
 import { decodeRecord, fileOf, type RecordFile } from './record.js'
-import { previousSnapshotName, readSnapshot, type SnapshotContent, snapshotName } from './snapshot.js'
+import {
+  previousSnapshotName,
+  readSnapshot,
+  readSnapshotHeader,
+  type SnapshotContent,
+  snapshotName,
+} from './snapshot.js'
 
 export const RECORD_FILES: readonly RecordFile[] = ['pins', 'lru', 'cov']
 
@@ -146,8 +152,13 @@ async function choose(
 ): Promise<Chosen> {
   const isOurs =
     current.header !== undefined && storeId !== undefined && Buffer.compare(current.header.storeId, storeId) === 0
-  if (current.whole && isOurs)
-    return { kind, content: current, sequence: current.header.sequence, damaged: false, isCurrent: true }
+  if (current.whole && isOurs) {
+    const chosen = { kind, content: current, sequence: current.header.sequence, damaged: false }
+    const before = await readSnapshotHeader(join(dir, previousSnapshotName(kind)), { storeId, kind })
+    if ((before?.sequence ?? 0) <= chosen.sequence) return { ...chosen, isCurrent: true }
+  }
+  // Either damaged, or older than its predecessor: then it got its name from an owner who had lost the root while he was
+  // at that rename, and the journals that it would need may be gone.
   const previous = await readSnapshot(join(dir, previousSnapshotName(kind)), { storeId, kind })
   // The predecessor's journals are kept as long as it is: nothing is lost by going back to it.
   if (previous.whole)

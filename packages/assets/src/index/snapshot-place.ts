@@ -20,9 +20,10 @@ export function temporaryName(path: string): string {
 }
 
 /** write-file-atomic follows a symlink, out of the store, and no rename replaces a directory: what is no file is put aside. */
-export async function clearTheWay(path: string): Promise<void> {
+export async function clearTheWay(path: string, check?: () => void): Promise<void> {
   const stats = await lstatIfThere(path)
   if (stats === undefined || stats.isFile()) return
+  check?.()
   await attempt(path, 'put aside', fs.rename(path, `${path}.${randomBytes(6).toString('hex')}.aside`))
 }
 
@@ -30,14 +31,15 @@ export async function clearTheWay(path: string): Promise<void> {
 const NO_LINK = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'])
 
 /** Gives the present snapshot its second name, `*.prev.bin`, in the place of the one before. */
-export async function keepPrevious(dir: string, kind: SnapshotKind, sync: boolean): Promise<void> {
+export async function keepPrevious(dir: string, kind: SnapshotKind, sync: boolean, check?: () => void): Promise<void> {
   const present = join(dir, snapshotName(kind))
   const previous = join(dir, previousSnapshotName(kind))
   if ((await lstatIfThere(present)) === undefined) return
-  await clearTheWay(previous)
+  await clearTheWay(previous, check)
   const temporary = temporaryName(previous)
   try {
     await linkOrCopy(present, temporary, sync)
+    check?.()
     await attempt(previous, 'rename', fs.rename(temporary, previous))
   } finally {
     // Also after success: of two links to one file, rename() leaves both.
@@ -58,13 +60,14 @@ async function linkOrCopy(from: string, to: string, sync: boolean): Promise<void
   if (sync) await syncFile(to)
 }
 
-// `cov.bin.2893411` is write-file-atomic's, `cov.bin.1f…9.tmp` is ours.
-const STRAY = /^(pins|lru|cov)(\.prev)?\.bin\.(\d{1,10}|[0-9a-f]{12}\.tmp)$/
+// `cov.bin.1f…9.tmp` is ours, with a number behind it, `cov.bin.1f…9.tmp.2893411`, write-file-atomic's.
+const STRAY = /^(pins|lru|cov)(\.prev)?\.bin\.(\d{1,10}|[0-9a-f]{12}\.tmp(\.\d{1,10})?)$/
 
-/** Removes the temporary files that a crash left. For the owner alone. Rejects with StorageIoError. */
-export async function removeStrays(dir: string): Promise<void> {
+/** Removes the temporary files that a crash left. For the owner alone: `check` throws once it is not. Rejects with StorageIoError. */
+export async function removeStrays(dir: string, check: () => void): Promise<void> {
   for (const entry of await attempt(dir, 'list', fs.readdir(dir, { withFileTypes: true }))) {
     if (entry.isDirectory() || !STRAY.test(entry.name)) continue
+    check()
     await unlinkIfThere(join(dir, entry.name))
   }
 }

@@ -17,8 +17,10 @@ export interface WriteSnapshotOptions {
   /** false: nothing is synced (relaxed mode). */
   readonly sync: boolean
   readonly signal?: AbortSignal | undefined
-  /** Awaited before the new file can take its name: the journals are synced past what it reflects, the ownership is looked at. */
+  /** Awaited right before the new file takes its name: the journals are synced past what it reflects, the ownership is looked at. */
   readonly beforeRename?: (() => Promise<void>) | undefined
+  /** Asked right before any other rename. Throws when another process owns the root by now. */
+  readonly check?: (() => void) | undefined
   /** The present snapshot counts (it was read back whole): it stays as `*.prev.bin`. Without, an older `prev` stays. */
   readonly protect?: boolean | undefined
 }
@@ -32,40 +34,42 @@ export async function writeSnapshot(
   dir: string,
   header: FileHeader,
   payloads: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  { sync, signal, beforeRename, protect = false }: WriteSnapshotOptions,
+  { sync, signal, beforeRename, check, protect = false }: WriteSnapshotOptions,
 ): Promise<{ bytes: number }> {
   signal?.throwIfAborted()
   const { kind } = header
   if (kind === 'journal') throw new TypeError('a header of kind journal for a snapshot')
   const path = join(dir, snapshotName(kind))
-  await clearTheWay(path)
-  if (protect) await keepPrevious(dir, kind, sync)
+  await clearTheWay(path, check)
+  if (protect) await keepPrevious(dir, kind, sync, check)
 
   const encoder = new SnapshotEncoder(header)
   const held: Buffer[] = []
+  // Writing takes long enough to lose the root meanwhile: the bytes wait under a name of their own for the last look.
+  const temporary = temporaryName(path)
   let stream: TemporaryFile | undefined
   try {
     for await (const chunk of encoder.chunks(payloads)) {
       signal?.throwIfAborted()
       held.push(chunk)
-      if (encoder.bytes > ATOMIC_BYTES) stream ??= await TemporaryFile.create(path)
+      if (encoder.bytes > ATOMIC_BYTES) stream ??= await TemporaryFile.create(temporary)
       if (stream === undefined) continue
       for (const bytes of held.splice(0)) {
         await stream.write(bytes)
         encoder.recycle(bytes)
       }
     }
-    if (stream !== undefined) {
-      await stream.finish(sync)
-      await beforeRename?.()
-      await stream.rename(path)
-    } else {
-      await beforeRename?.()
-      const written = writeFileAtomic(path, Buffer.concat(held), { mode: 0o600, chown: false, fsync: sync })
+    if (stream !== undefined) await stream.finish(sync)
+    else {
+      const written = writeFileAtomic(temporary, Buffer.concat(held), { mode: 0o600, chown: false, fsync: sync })
       await attempt(path, 'write', written)
     }
+    await beforeRename?.()
+    await attempt(path, 'rename', fs.rename(temporary, path))
   } catch (error) {
-    await stream?.remove()
+    await stream?.abandon()
+    // A second failure must not hide the first: what stays is a stray of the next start.
+    await fs.unlink(temporary).catch(() => undefined)
     throw error
   }
   if (sync) await syncDirectory(dir)
@@ -86,25 +90,25 @@ export interface SnapshotContent {
   readonly bytes: number
 }
 
+/** What a snapshot has to be of. */
+interface SnapshotOrigin {
+  readonly storeId?: Uint8Array | undefined
+  readonly kind?: SnapshotKind | undefined
+}
+
 /**
  * Reads a snapshot. Content never makes it reject: a symlink, a directory, garbage are damage. Rejects with IndexVersionError (nothing
  * may be touched then) and with StorageIoError.
  */
-export async function readSnapshot(
-  path: string,
-  { storeId, kind }: { readonly storeId?: Uint8Array | undefined; readonly kind?: SnapshotKind | undefined } = {},
-): Promise<SnapshotContent> {
+export async function readSnapshot(path: string, expected: SnapshotOrigin = {}): Promise<SnapshotContent> {
   const file = await openUnlessMissing(path)
   if (file === 'missing') return { payloads: [], whole: false, missing: true, bytes: 0 }
   if (file === undefined) return { payloads: [], whole: false, missing: false, bytes: 0 }
   try {
     const bytes = file.size
     const head = await file.header()
-    const belongs =
-      head !== undefined &&
-      (kind === undefined || head.header.kind === kind) &&
-      (storeId === undefined || Buffer.compare(head.header.storeId, storeId) === 0)
-    if (!belongs) return { payloads: [], whole: false, missing: false, bytes }
+    if (head === undefined || !belongs(head.header, expected))
+      return { payloads: [], whole: false, missing: false, bytes }
     const payloads: Uint8Array[] = []
     const counted = new PayloadCount()
     for await (const frames of file.frames(head.header, head.end)) {
@@ -112,6 +116,18 @@ export async function readSnapshot(
     }
     const whole = counted.full && file.damage === 'none'
     return { header: head.header, payloads, whole, missing: false, bytes }
+  } finally {
+    await file.close()
+  }
+}
+
+/** What a snapshot says of itself; undefined where there is none, or none that {@link readSnapshot} would take. Rejects as that does. */
+export async function readSnapshotHeader(path: string, expected: SnapshotOrigin): Promise<FileHeader | undefined> {
+  const file = await openUnlessMissing(path)
+  if (file === 'missing' || file === undefined) return undefined
+  try {
+    const head = await file.header()
+    return belongs(head?.header, expected) ? head?.header : undefined
   } finally {
     await file.close()
   }
@@ -128,7 +144,7 @@ class TemporaryFile {
   }
 
   static async create(path: string): Promise<TemporaryFile> {
-    return new TemporaryFile(await IndexFile.open(temporaryName(path), 'create'))
+    return new TemporaryFile(await IndexFile.open(path, 'create'))
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -142,14 +158,9 @@ class TemporaryFile {
     await this.#file.close()
   }
 
-  async rename(path: string): Promise<void> {
-    await attempt(path, 'rename', fs.rename(this.#file.path, path))
-  }
-
-  /** After a failure, which a second one must not hide: what stays is a stray of the next start. */
-  async remove(): Promise<void> {
+  /** After a failure. */
+  async abandon(): Promise<void> {
     if (this.#open) await this.#file.abandon()
-    await fs.unlink(this.#file.path).catch(() => undefined)
   }
 }
 
@@ -173,6 +184,11 @@ async function checkWhole(path: string, header: FileHeader, written: SnapshotEnc
 
 function isSameFile(a: FileHeader, b: FileHeader): boolean {
   return Buffer.compare(encodeHeader(a), encodeHeader(b)) === 0
+}
+
+function belongs(header: FileHeader | undefined, { storeId, kind }: SnapshotOrigin): boolean {
+  if (header === undefined || (kind !== undefined && header.kind !== kind)) return false
+  return storeId === undefined || Buffer.compare(header.storeId, storeId) === 0
 }
 
 async function openUnlessMissing(path: string): Promise<FrameFile | undefined | 'missing'> {
