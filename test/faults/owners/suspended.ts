@@ -41,6 +41,7 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
     spawnChild(new URL('./owner-child.js', import.meta.url), {
       args: [root, String(round.seed * 10 + life), durability, ...more],
     })
+  const zeroth = round.stopWhile === 'opening' ? await diedEarly(child(3, 'strict')) : []
   await using first = child(1, round.durability, round.stop ?? '', round.stopWhile)
   const at = await stopped(first, round, random)
   const stoppedAt = performance.now()
@@ -50,7 +51,7 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
   await takeOver(root, first, second, round, violations)
   const waited = performance.now() - stoppedAt
   if (round.isReal && waited < STALE_MS - REFRESH_MS - 500) violations.push(`taken over after ${Math.round(waited)} ms`)
-  const history = historyUpTo(suspension.before, round.durability)
+  const history = historyUpTo([...zeroth, ...suspension.before], round.durability)
   for (const { key, held } of saying(ownerReportsIn(second.stdout), 'seen')) {
     const allowed = history.allowed(key)
     if (!allowed.some((one) => one?.nonce === held?.nonce && one?.length === held?.length))
@@ -91,6 +92,14 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
     `${round.durability}, stopped at ${at}${round.stopWhile === 'opening' ? ' while opening' : ''}${round.isReal ? ` for ${Math.round(waited)} ms` : ''}, ` +
     `${suspension.underWay.length} calls under way, ended by ${end}; the second said ${secondReports.length}`
   return { violations, line, excused: third.excused }
+}
+
+/** An owner that is killed, so that the first takes a root over: what it said. */
+async function diedEarly(owner: Child): Promise<OwnerReport[]> {
+  await using child = owner
+  await child.printed('"is":"done')
+  await child.kill()
+  return ownerReportsIn(child.stdout)
 }
 
 /** Returns where it stopped. */
