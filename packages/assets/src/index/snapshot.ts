@@ -26,9 +26,9 @@ export interface WriteSnapshotOptions {
 }
 
 /**
- * Writes `<kind>.bin` and resolves once it has been read back whole. Each payload becomes one frame, of at most MAX_PAYLOAD bytes, and is
+ * Writes `<kind>.bin`, which gets its name once it has been read back whole: what a full disk cut short never has it. Each payload becomes one frame, of at most MAX_PAYLOAD bytes, and is
  * copied before the next is asked for. Rejects with StorageIoError or NoSpaceError, with the signal's reason, and with what `payloads` or
- * `beforeRename` threw; the new file may then have its name all the same, and does not count.
+ * `beforeRename` threw; when the directory could not be synced, the new file has its name all the same, and does not count.
  */
 export async function writeSnapshot(
   dir: string,
@@ -64,6 +64,7 @@ export async function writeSnapshot(
       const written = writeFileAtomic(temporary, Buffer.concat(held), { mode: 0o600, chown: false, fsync: sync })
       await attempt(path, 'write', written)
     }
+    await checkWhole(temporary, header, encoder)
     await beforeRename?.()
     await attempt(path, 'rename', fs.rename(temporary, path))
   } catch (error) {
@@ -73,7 +74,6 @@ export async function writeSnapshot(
     throw error
   }
   if (sync) await syncDirectory(dir)
-  await checkWhole(path, header, encoder)
   return { bytes: encoder.bytes }
 }
 
