@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, writeFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Folders } from '#assets/disk/folders.js'
@@ -33,6 +34,28 @@ test('a folder above one in which something is being made stays', async (t) => {
     writeFileSync(join(below, 'a'), '')
   })
   assert.ok(existsSync(join(below, 'a')))
+})
+
+test('a folder that a full medium has no inode for is a full medium, and no missing folder [core 51]', async (t) => {
+  const root = tempFolder(t)
+  const folder = join(root, 'film', 'part')
+  const mkdir = fs.promises.mkdir
+  const full = Object.assign(new Error('no inode is free'), { code: 'ENOSPC' })
+  const mocked = t.mock.method(fs.promises, 'mkdir', async (path: string, options: { recursive?: boolean }) => {
+    // As node does it: with `recursive` it looks whether the folder is there, and tells of that.
+    if (options.recursive) throw Object.assign(new Error('no such folder'), { code: 'ENOENT' })
+    if (path === folder) throw full
+    return mkdir(path, options)
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    mocked.mock.restore()
+    syncBuiltinESMExports()
+  })
+  await assert.rejects(
+    new Folders(root).during(folder, () => writeFile(join(folder, 'a'), '')),
+    full,
+  )
 })
 
 test('what fails for another reason is tried once', async (t) => {

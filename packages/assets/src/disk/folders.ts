@@ -90,7 +90,7 @@ export class Folders {
     const missing = [folder]
     for (; above !== this.#root && !entryAt(above); above = dirname(above)) missing.unshift(above)
     this.assertReal(above)
-    // Not `recursive`: on a full disk, that says ENOENT.
+    // Not `recursive`: on a medium without a free block or inode, that says ENOENT.
     for (const each of missing) await mkdir(each, { mode: 0o700 }).catch(unlessThere)
   }
 
