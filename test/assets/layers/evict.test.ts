@@ -469,6 +469,24 @@ test('[core 36] a full disk: idle handles are closed, the oldest goes, the write
   await got.writer.writeAt(0, bytes(10))
 })
 
+test('no room for one file more: idle handles are closed, the oldest goes, acquiring is tried once more [core 51]', async () => {
+  let used = 0
+  const { store, assets } = storeOf({
+    onAcquire: () => {
+      if (used === 2 + store.evicted.length) throw new NoSpaceError('no inode is free')
+      used++
+    },
+  })
+  await fill(assets, keyOf('old'), bytes(10))
+  await fill(assets, keyOf('new'), bytes(10))
+  await using got = await writing(assets, keyOf('newer'))
+  await got.writer.writeAt(0, bytes(10))
+  assert.deepEqual(
+    store.evicted.map(({ asset, reason }) => `${asset} for ${reason}`),
+    ['old for no-space'],
+  )
+})
+
 test('out of descriptors: idle handles are closed and the write is tried once more; other I/O errors are told at once', async () => {
   const failures: string[] = []
   const { store, assets } = storeOf({

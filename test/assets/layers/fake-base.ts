@@ -29,6 +29,8 @@ export interface FakeOptions {
   freeBytes?(): Promise<number>
   /** Before each driver write. Throw to fail it. */
   onWrite?(position: number, bytes: number): void | Promise<void>
+  /** Before a resource is acquired. Throw to refuse it. */
+  onAcquire?(): void
   /** Between hiding an asset and unlinking it. */
   onUnlink?(asset: string): Promise<void>
 }
@@ -71,6 +73,7 @@ export class FakeStore implements Assets {
 
   async acquire(key: ResourceKey, options: AcquireOptions = {}): Promise<Acquisition> {
     this.log.push(`acquire ${key.id}`)
+    this.#options.onAcquire?.()
     const { mode = 'fill', staged = false } = options
     const entry = this.#entry(key)
     if (mode === 'replace') return this.#acquired(this.#create(key), true)

@@ -37,7 +37,9 @@ export class EvictAssets extends AssetsLayer {
   override async acquire(key: ResourceKey, options?: AcquireOptions): Promise<Acquisition> {
     const letGo = this.#reservations.hold(key.asset)
     try {
-      const got = options?.mode === 'extend' ? await this.#extend(key, options) : await this.inner.acquire(key, options)
+      const got = await this.#relieved(() =>
+        options?.mode === 'extend' ? this.#extend(key, options) : this.inner.acquire(key, options),
+      )
       if (got.writer === undefined) return got
       const output = got.stage?.output
       const isRewriter = options?.mode === 'rewrite' || options?.mode === 'extend'
@@ -65,6 +67,18 @@ export class EvictAssets extends AssetsLayer {
     this.#unsubscribe()
     await this.#eviction.close()
     await this.inner.close()
+  }
+
+  /** A medium may have no room for one file more, or for the copy that an extension begins with. */
+  async #relieved(acquire: () => Promise<Acquisition>): Promise<Acquisition> {
+    try {
+      return await acquire()
+    } catch (error) {
+      if (!CisternError.is(error, 'ERR_CISTERN_NO_SPACE')) throw error
+      this.#context.relieve()
+      await this.#free(1)
+      return acquire()
+    }
   }
 
   /** The base copies the committed bytes before anyone writes: room for them is taken beforehand. */
