@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { mapIoError, StorageIoError } from '@cistern/storage'
+import { CisternError, mapIoError, NoSpaceError, StorageIoError } from '@cistern/storage'
 import type { AssetStore } from './asset-store.js'
 import { openIndexOver } from './index/open-index.js'
 import { diskAssets } from './layers/disk.js'
@@ -13,10 +13,19 @@ export const INDEX_FOLDER = '_index'
 export async function openDiskStore(options: DiskStoreOptions): Promise<AssetStore> {
   const { root, ...rest } = checkOptions('AssetStore.open', options, DISK_STORE_OPTIONS)
   rest.signal?.throwIfAborted()
-  const { folder, holdsFiles } = await prepareRoot(root)
-  const { durability, flushMs } = rest
-  const index = await openIndexOver(join(folder, INDEX_FOLDER), holdsFiles, { durability, flushMs })
-  return openStore(diskAssets(folder), index, rest)
+  try {
+    const { folder, holdsFiles } = await prepareRoot(root)
+    const { durability, flushMs } = rest
+    const index = await openIndexOver(join(folder, INDEX_FOLDER), holdsFiles, { durability, flushMs })
+    return await openStore(diskAssets(folder), index, rest)
+  } catch (error) {
+    if (!CisternError.is(error, 'ERR_CISTERN_NO_SPACE')) throw error
+    const { message, path } = error as NoSpaceError
+    // Nothing can be evicted by a store that cannot be opened.
+    const advice =
+      'A store needs a few free blocks and inodes to write down its owner and a journal: free some space first'
+    throw new NoSpaceError(`${message}. ${advice}`, { cause: (error as Error).cause, path })
+  }
 }
 
 /** Makes the folder if need be. Refuses, touching nothing, what is no folder or belongs to something else. */
