@@ -279,3 +279,16 @@ for (const durability of ['ordered', 'strict'] as const) {
     assert.equal(text(await store.get(to)), 'bytes')
   })
 }
+
+test('[core 51] a removal that no record took is not reported by asking for it again', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { durability: 'strict', flushMs: 60_000 })
+  await store.put(key, 'version one')
+  failNextSync(t, root, 'journal')
+  await assert.rejects(store.remove(key), isCode('ERR_CISTERN_STORAGE_IO'))
+  failNextSync(t, root, 'journal')
+  await assert.rejects(store.remove(key), isCode('ERR_CISTERN_STORAGE_IO'))
+  failNextSync(t, root, 'journal')
+  await assert.rejects(store.removeAsset(key.asset), isCode('ERR_CISTERN_STORAGE_IO'))
+  assert.equal(await store.remove(key), false)
+})
