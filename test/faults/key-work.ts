@@ -17,8 +17,11 @@ export class KeyWork {
   readonly #key: ResourceKey
   readonly #random: () => number
   readonly #nextNonce: () => number
+  readonly #mayRefuse: (error: unknown) => boolean
 
-  constructor(store: AssetStore, key: ResourceKey, seed: number) {
+  /** `mayRefuse`: errors that end an operation without being a fault, besides a removal that came between. */
+  constructor(store: AssetStore, key: ResourceKey, seed: number, mayRefuse: (error: unknown) => boolean = () => false) {
+    this.#mayRefuse = mayRefuse
     this.#store = store
     this.#key = key
     this.#random = randomNumbers(seed)
@@ -35,7 +38,7 @@ export class KeyWork {
       else if (roll < 0.88) await this.#look()
       else await this.#remove()
     } catch (error) {
-      if (!wasRemoved(error)) throw error
+      if (!wasRemoved(error) && !this.#mayRefuse(error)) throw error
       say({ is: 'undone', key: this.#key.id, why: String(error) })
     }
   }

@@ -19,6 +19,13 @@ import { killSteps } from './parts/kill-steps.js'
 sampled('[core 49] [core 54] index files damaged, swapped and of newer versions: a sample', corruptIndex, 6)
 sampled('[core 49] journals with mutated bytes and senseless records: a sample', fuzzedJournals, 500)
 sampled('[core 50] [core 52] files of resources damaged and replaced: a sample', corruptBodies, 12)
+import { fullDisk } from './parts/full-disk.js'
+import { killLoop } from './parts/kill-loop.js'
+import { twoOwners } from './parts/two-owners.js'
+
+sampled('[core 46] killed at random moments, a store serves what was written: a sample', killLoop('strict'), 3)
+sampled('[core 51] on disks that are full and free again, outcomes are those promised: a sample', fullDisk, 4)
+sampled('[core 55] of two owners of a root, the one who lost it is never seen again: a sample', twoOwners, 3)
 
 sampled('[core 46] killed at random moments, a store serves what was written: a sample', killLoop('strict'), 3)
 sampled('[core 45] killed at a call of its own, a store serves what was written: a sample', killSteps, 5)

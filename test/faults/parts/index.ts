@@ -3,6 +3,7 @@ import { failingCalls } from './failing-calls.js'
 import { corruptBodies } from './corrupt-bodies.js'
 import { corruptIndex } from './corrupt-index.js'
 import { fuzzedJournals } from './fuzzed-journals.js'
+import { fullDisk } from './full-disk.js'
 import { killLoop } from './kill-loop.js'
 import { leaks } from './leaks.js'
 import { load } from './load.js'
@@ -24,4 +25,5 @@ export const parts: readonly Part[] = [
   fuzzedJournals,
   corruptBodies,
   twoOwners,
+  fullDisk,
 ]
