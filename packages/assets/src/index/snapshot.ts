@@ -8,7 +8,7 @@ import { encodeHeader, type FileHeader } from './header.js'
 import { CHUNK_BYTES, PayloadCount, SnapshotEncoder } from './snapshot-encoder.js'
 import { clearTheWay, keepPrevious, type SnapshotKind, snapshotName, temporaryName } from './snapshot-place.js'
 
-export { previousSnapshotName, removeStrays, type SnapshotKind, snapshotName } from './snapshot-place.js'
+export { previousSnapshotName, removeStrays, snapshotName } from './snapshot-place.js'
 
 // write-file-atomic takes one buffer, and a large one holds the event loop.
 const ATOMIC_BYTES = 4 * 1024 * 1024
