@@ -73,7 +73,7 @@ async function goOn(what: string, step: () => Promise<void>): Promise<void> {
     try {
       await step()
     } catch (error) {
-      if (closing || isOfLoss(error)) {
+      if (closing || (await isOfLoss(error))) {
         if (!refused) tell({ is: 'refused', what: `${what}: ${String(error)}` })
         refused = true
       } else violation(what, error)
@@ -82,11 +82,21 @@ async function goOn(what: string, step: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Once the root is lost, what is to be written is refused, and what the new owner replaced is not there any more. */
-function isOfLoss(error: unknown): boolean {
+/**
+ * Once the root is lost, what is to be written is refused, and what the new owner replaced is not what it was. A call that was
+ * under way may be the first to meet that: whoever hears of it waits until the loss is told, or not.
+ */
+async function isOfLoss(error: unknown): Promise<boolean> {
   if (CisternError.is(error, 'ERR_CISTERN_STORE_READONLY')) return true
-  const ends = ['ERR_CISTERN_NOT_FOUND', 'ERR_CISTERN_REMOVED', 'ERR_CISTERN_WRITER_CLOSED'] as const
-  return lost && ends.some((code) => CisternError.is(error, code))
+  const met = [
+    'ERR_CISTERN_NOT_FOUND',
+    'ERR_CISTERN_REMOVED',
+    'ERR_CISTERN_WRITER_CLOSED',
+    'ERR_CISTERN_STORAGE_IO',
+  ] as const
+  if (!isFirst || !met.some((code) => CisternError.is(error, code))) return false
+  for (let waited = 0; !lost && waited < 5_000; waited += 100) await pause(100)
+  return lost
 }
 
 async function changePin(asset: string): Promise<void> {
