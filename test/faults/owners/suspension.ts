@@ -61,5 +61,5 @@ export class Suspension {
 
 /** Parts, marks and temporary files have a session, a process or chance in their names: nobody else comes by one. */
 function isOwnName(name: string): boolean {
-  return /\.part$|^owner\.|^claim\.|,|\.tmp$|\.bin\.\d+$/.test(name)
+  return /\.part$|^owner\.|^claim\.|,|\.tmp(\.\d+)?$|\.bin\.\d+$/.test(name)
 }
