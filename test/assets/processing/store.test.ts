@@ -605,4 +605,22 @@ for (const durability of ['ordered', 'strict', 'relaxed'] as const) {
     await using got = await store.acquire(key, { processor: decrypting() })
     assert.deepEqual([...(got.writer?.coverage ?? [])], [{ start: 0, end: 270_000 }])
   })
+
+  test(`[core 44] source bytes that are on record are in their part, not in memory: ${durability}`, async (t) => {
+    const root = tempFolder(t)
+    {
+      await using store = await AssetStore.open({ root, durability, minFreeBytes: 0 })
+      await using got = await store.acquire(key, { processor: decrypting() })
+      await got.writer?.writeAt(0, source.subarray(0, 200_000))
+      await store.checkpoint()
+      const { badBlocks, missing, bytes } = await store.verify() // compares the record with the files, not with memory
+      assert.deepEqual({ badBlocks, missing, bytes }, { badBlocks: 0, missing: 0, bytes: 200_000 })
+    }
+    await using store = await AssetStore.open({ root, durability, minFreeBytes: 0 })
+    await using got = await store.acquire(key, { processor: decrypting() })
+    assert.equal(got.writer?.coverage.size, 200_000)
+    await got.writer?.writeAt(200_000, source.subarray(200_000))
+    await got.writer?.commit()
+    assert.ok(await isPlain(got.reader))
+  })
 }
