@@ -2,23 +2,46 @@
 import { AssetStore, type Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../helpers/bytes.js'
 import { KeyWork } from './key-work.js'
-import { ASSETS, KEYS } from './keys.js'
+import { FILMS, PLAIN, SEALED } from './keys.js'
+import { MoveWork } from './move-work.js'
+import { reading } from './reading.js'
 import { say } from './report.js'
+import { SealedWork } from './sealed-work.js'
+import { Workshop } from './workshop.js'
+import { pause } from './writing.js'
+
+const MAX_BYTES = 3 * 1024 * 1024 // not enough for all that is written: what no lease keeps is evicted
+const READERS = 6
 
 const [root = '', seedText = '', durability = 'ordered'] = process.argv.slice(2)
 const seed = Number(seedText)
 
-process.on('uncaughtException', (error) => violation('uncaught', error))
-process.on('unhandledRejection', (error) => violation('unhandled', error))
+process.on('uncaughtException', (error) => say({ is: 'violation', what: told('uncaught', error) }))
+process.on('unhandledRejection', (error) => say({ is: 'violation', what: told('unhandled', error) }))
 process.on('disconnect', () => process.exit(1)) // the parent is gone: nobody else would end this
 
 say({ is: 'opening' })
 const started = performance.now()
-const store = await AssetStore.open({ root, durability: durability as Durability, minFreeBytes: 0, flushMs: 20 })
+const store = await AssetStore.open({
+  root,
+  durability: durability as Durability,
+  minFreeBytes: 0,
+  maxBytes: MAX_BYTES,
+  flushMs: 20,
+})
+store.on('evict', () => say({ is: 'met', what: 'evicted' }))
+store.on('degraded', ({ error }) => say({ is: 'failure', what: told('degraded', error) }))
+store.on('readonly', ({ error }) => say({ is: 'failure', what: told('readonly', error) }))
+for (const film of FILMS) store.lease(film) // for life: what is reported of them is not evicted
 say({ is: 'opened', ms: performance.now() - started })
 
-for (const [index, key] of KEYS.entries()) goOn(`work on ${key.id}`, new KeyWork(store, key, seed * 100 + index).step)
-for (const [index, asset] of ASSETS.entries()) goOn(`pins of ${asset}`, pinning(asset, seed * 100 + 50 + index))
+const shop = new Workshop(store)
+for (const [index, key] of PLAIN.entries()) goOn(`work on ${key.id}`, new KeyWork(shop, key, seed * 100 + index).step)
+for (const [index, key] of SEALED.entries())
+  goOn(`work on ${key.id}`, new SealedWork(shop, key, seed * 100 + 40 + index).step)
+goOn('moves', new MoveWork(shop, seed * 100 + 45).step)
+for (let index = 0; index < READERS; index++) goOn('a reader', reading(shop, seed * 100 + 80 + index))
+for (const [index, film] of FILMS.entries()) goOn(`pins of ${film}`, pinning(film, seed * 100 + 50 + index))
 goOn('checkpoint', checkpoints(seed * 100 + 99))
 
 /** One step after another, for ever: the end comes from outside. */
@@ -27,7 +50,7 @@ async function goOn(what: string, step: () => Promise<void>): Promise<never> {
     try {
       await step()
     } catch (error) {
-      violation(what, error)
+      say({ is: 'failure', what: told(what, error) })
       await pause(10)
     }
   }
@@ -55,17 +78,16 @@ function checkpoints(checkpointSeed: number): () => Promise<void> {
   const random = randomNumbers(checkpointSeed)
   return async () => {
     await pause(randomInteger(random, 10, 200))
+    const { readers, writers } = store.stats()
+    say({ is: 'met', what: 'looks' })
+    say({ is: 'met', what: 'readers seen', times: readers })
+    say({ is: 'met', what: 'writers seen', times: writers })
     say({ is: 'begin-checkpoint' })
     await store.checkpoint()
     say({ is: 'done-checkpoint' })
   }
 }
 
-/** Not a wait for anything: it spreads the work over the life of the process. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-function violation(what: string, error: unknown): void {
-  say({ is: 'violation', what: `${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}` })
+function told(what: string, error: unknown): string {
+  return `${what}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`
 }

@@ -21,11 +21,22 @@ export function contentOf(key: string, nonce: number, start: number, end: number
   return new Uint8Array(words.buffer).subarray(start - first * WORD, end - first * WORD)
 }
 
-/** What is wrong with bytes read at `position`, or undefined when they are what was written. */
-export function complaint(key: string, nonce: number, position: number, bytes: Uint8Array): string | undefined {
+/**
+ * What is wrong with bytes read at `position`, or undefined when they are what was written. Where content of the nonce
+ * `under` is being overwritten, each byte may be of either.
+ */
+export function complaint(
+  key: string,
+  nonce: number,
+  position: number,
+  bytes: Uint8Array,
+  under?: number,
+): string | undefined {
   const expected = contentOf(key, nonce, position, position + bytes.length)
   if (Buffer.compare(expected, bytes) === 0) return undefined
-  const wrong = expected.findIndex((byte, index) => byte !== bytes[index])
+  const before = under === undefined ? expected : contentOf(key, under, position, position + bytes.length)
+  const wrong = expected.findIndex((byte, index) => byte !== bytes[index] && before[index] !== bytes[index])
+  if (wrong < 0) return undefined
   const word = Math.max(Math.floor((position + wrong) / WORD), Math.ceil(position / WORD)) * WORD
   return (
     `${key}: byte ${position + wrong} is ${bytes[wrong]} and not ${expected[wrong]}; ` +

@@ -1,13 +1,21 @@
 import type { Durability } from '@cistern/assets'
+import { isEvictable } from './keys.js'
 import type { Held, Report } from './report.js'
+
+export interface HistoryOptions {
+  /** It is the power that goes: what was never synced may be gone, and what it replaced with it. */
+  readonly powerCuts?: boolean | undefined
+}
 
 /**
  * What each key may hold after a crash, from what the child said. States follow one another; a crash may roll back to any
- * of them from the floor on. In strict mode everything that was reported done raises the floor, else only what was
- * reported done before a checkpoint that was itself reported done; pins raise it at once, but in relaxed mode.
+ * of them from the floor on. In strict mode everything that was reported done raises the floor, in ordered mode what waits
+ * for its sync (removals, moves, pins), and what was reported done before a checkpoint that was itself reported done. In
+ * relaxed mode only such a checkpoint does, and where the power is cut, nothing: anything may be absent then.
  */
 export class History {
   readonly #durability: Durability
+  readonly #isLossy: boolean
   readonly #keys = new Map<string, Line<Held>>()
   readonly #pins = new Map<string, Line<boolean>>()
   readonly #assetsBeingRemoved = new Set<string>()
@@ -15,15 +23,27 @@ export class History {
   readonly #raced = new Set<string>()
   #checkpoint: (() => void)[] = []
 
-  constructor(keys: Iterable<string>, assets: Iterable<string>, durability: Durability) {
+  constructor(
+    keys: Iterable<string>,
+    assets: Iterable<string>,
+    durability: Durability,
+    { powerCuts = false }: HistoryOptions = {},
+  ) {
     this.#durability = durability
+    this.#isLossy = powerCuts && durability === 'relaxed'
     for (const key of keys) this.#keys.set(key, new Line<Held>(null))
     for (const asset of assets) this.#pins.set(asset, new Line(false))
   }
 
   /** What `key` may hold, likeliest last. */
   allowed(key: string): readonly Held[] {
-    return this.#key(key).allowed
+    const states = this.#key(key).allowed
+    return this.#isLossy || isEvictable(assetOf(key)) ? [null, ...states] : states
+  }
+
+  /** What is on record may turn out not to be there: it is found by its checksums, and dropped. */
+  get isLossy(): boolean {
+    return this.#isLossy
   }
 
   allowedPins(asset: string): readonly boolean[] {
@@ -75,7 +95,7 @@ export class History {
         this.#checkpoint = [...this.#keys.values()].map((key) => key.mark())
         break
       case 'done-checkpoint':
-        for (const raise of this.#checkpoint) raise()
+        if (!this.#isLossy) for (const raise of this.#checkpoint) raise()
         break
     }
   }
@@ -98,6 +118,7 @@ export class History {
   #done(key: string, held: Held, synced: boolean): void {
     const raced = this.#raced.has(key)
     const isDurable = this.#durability === 'strict' || (synced && this.#durability === 'ordered')
+    const isDurable = this.#durability === 'strict' || (this.#durability === 'ordered' && synced)
     this.#key(key).done(held, isDurable && !raced)
     if (raced) this.#key(key).begin(null)
   }

@@ -18,6 +18,8 @@ export type Report =
   | { readonly is: 'begin'; readonly key: string; readonly held: Held }
   /** `synced`: of a verb that resolves after its sync in `ordered` mode, too. */
   | { readonly is: 'done'; readonly key: string; readonly held: Held; readonly synced?: boolean | undefined }
+  /** `synced`: its promise waits for its sync, in `ordered` too. */
+  | { readonly is: 'done'; readonly key: string; readonly held: Held; readonly synced?: true | undefined }
   /** It was refused or undone by something that is allowed to; what the key holds is open. */
   | { readonly is: 'undone'; readonly key: string; readonly why: string }
   | { readonly is: 'begin-pin' | 'done-pin'; readonly asset: string; readonly pinned: boolean }
@@ -31,7 +33,11 @@ export type Report =
   /** What was written to it is given up: the store's own event. */
   | { readonly is: 'failed'; readonly key: string }
   | { readonly is: 'degraded' | 'restored' | 'finished' }
+  /** Something that should happen now and then, and is counted. */
+  | { readonly is: 'met'; readonly what: string; readonly times?: number | undefined }
   | { readonly is: 'violation'; readonly what: string }
+  /** A call failed that nothing was to make fail. */
+  | { readonly is: 'failure'; readonly what: string }
 
 /** Written synchronously: what was said before a SIGKILL is in the pipe, and what was not said did not happen yet. */
 export function say(report: Report): void {

@@ -1,7 +1,8 @@
 import { AssetStore, CisternError, type ResourceKey, type ResourceReader, type ResourceStat } from '@cistern/assets'
 import { complaint, nonceOf } from './content.js'
+import type { Content } from './held.js'
 import type { History } from './history.js'
-import { ASSETS, KEYS } from './keys.js'
+import { ASSETS, contentName, KEYS } from './keys.js'
 import type { Held } from './report.js'
 
 const CHUNK = 256 * 1024
@@ -11,7 +12,7 @@ export interface Findings {
   readonly committed: number
   readonly partial: number
   readonly bytes: number
-  /** Files that no record names, and records whose file is not there: no violations, but worth seeing. */
+  /** Files that no record names: no violation, but worth seeing. */
   readonly orphans: number
   readonly missing: number
   /** Opening found the index damaged. */
@@ -27,10 +28,18 @@ export interface ExamineOptions {
   /** Files and records were damaged: what is on record may turn out to be absent, and is then to be fetched again. */
   readonly mayBeAbsent?: boolean
 }
+  /** Blocks and files that are not what the record says. Only where the history is lossy are they no violation. */
+  readonly damaged: number
+}
+
+const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, damaged: 0 } as const
 
 /**
  * Opens what a dead process left, reads every byte that the store will serve, and holds it against what was written and
  * against what `history` allows. What was found becomes the beginning of the next life's history.
+ *
+ * It is verified before anything of it is opened, because opening drops what does not hold; and afterwards again, when
+ * nothing of that may be left.
  */
 export async function examine(
   root: string,
@@ -48,6 +57,10 @@ export async function examine(
     const found = await lookAtAll(store, history, { keys, assets, mayBeAbsent }, violations)
     const verified = await verify(store, violations)
     return { ...found, ...verified, suspect: store.recovery.suspect, violations }
+    const { orphans, damaged } = await verify(store, history.isLossy ? [] : violations)
+    const found = await lookAtAll(store, history, violations)
+    await verify(store, violations)
+    return { ...found, orphans, damaged, violations }
   } finally {
     await store.close().catch((error: unknown) => violations.push(`close failed: ${told(error)}`))
   }
@@ -61,6 +74,8 @@ async function lookAtAll(
 ): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
   const sum = { committed: 0, partial: 0, bytes: 0 }
   for (const key of keys) {
+  for (const key of KEYS) {
+    if (history.isLossy) await dropDamaged(store, key)
     const stat = store.stat(key)
     const held = heldIn(stat)
     if (!history.allowed(key.id).some((state) => same(state, held))) {
@@ -84,6 +99,16 @@ async function lookAtAll(
   return sum
 }
 
+/** What the first to open it does: whatever was never synced is held against its checksums. */
+async function dropDamaged(store: AssetStore, key: ResourceKey): Promise<void> {
+  try {
+    const reader = await store.open(key)
+    reader.close()
+  } catch (error) {
+    if (!CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) throw error
+  }
+}
+
 /** Every covered byte. Nothing that a killed process wrote is lost with it, so nothing may fail to be read either. */
 async function readAll(
   store: AssetStore,
@@ -100,12 +125,17 @@ async function readAll(
     }
     const written = stat.metadata as Held | undefined
     let nonce = written?.nonce
+    const content = stat.metadata as Content | undefined
+    const under = stat.state === 'committed' ? undefined : content?.under
+    let nonce = content?.nonce
     for (const { start, end } of [...reader.coverage]) {
       for (let position = start; position < end; position += CHUNK) {
         const chunk = await readChunk(reader, position, Math.min(end, position + CHUNK))
         nonce ??= nonceOf(position, chunk)
         const wrong = nonce === undefined ? undefined : complaint(written?.of ?? key.id, nonce, position, chunk)
         if (wrong) violations.push(wrong)
+        const wrong = nonce === undefined ? undefined : complaint(contentName(key), nonce, position, chunk, under)
+        if (wrong) violations.push(`${key.id} (${stat.state}): ${wrong}`)
         bytes += chunk.length
       }
     }
@@ -128,14 +158,15 @@ async function readChunk(reader: ResourceReader, start: number, end: number): Pr
   return chunk
 }
 
-async function verify(store: AssetStore, violations: string[]): Promise<Pick<Findings, 'orphans' | 'missing'>> {
+async function verify(store: AssetStore, violations: string[]): Promise<Pick<Findings, 'orphans' | 'damaged'>> {
   try {
     const { badBlocks, orphans, missing } = await store.verify()
     if (badBlocks > 0) violations.push(`verify: ${badBlocks} bad blocks`)
-    return { orphans, missing }
+    if (missing > 0) violations.push(`verify: ${missing} missing or of another length`)
+    return { orphans, damaged: badBlocks + missing }
   } catch (error) {
     violations.push(`verify failed: ${told(error)}`)
-    return NOTHING
+    return { orphans: 0, damaged: 0 }
   }
 }
 

@@ -1,20 +1,21 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
 import type { Durability } from '@cistern/assets'
-import { randomNumbers } from '../../helpers/bytes.js'
-import { type Child, spawnChild } from '../../helpers/child.js'
 import { inTempFolder } from '../../helpers/temp-folder.js'
 import { History } from '../history.js'
+import { Kept } from '../kept.js'
 import { ASSETS, KEYS } from '../keys.js'
+import { inLanes, roundsOf } from '../lanes.js'
+import { live, momentOfDeath } from '../life.js'
 import type { Part, PartOptions, PartOutcome } from '../part.js'
-import { type Report, reportsIn } from '../report.js'
 import { examine } from '../survivors.js'
+import { Tally } from '../tally.js'
 
-const ROUNDS = 20
+const ROUNDS: Readonly<Record<Durability, number>> = { ordered: 200, strict: 150, relaxed: 150 }
+const QUICK_ROUNDS = 12
+const LANES = 2
 const ENOUGH = 10 // violations, after which more of them tell nothing new
-const LONG_ENOUGH = 20 // ms of life in which something should get done
-const STALLED = 20_000
+const LONGEST_LIFE = 1_500 // ms
+const LONGEST_QUICK_LIFE = 700
 
 /** SIGKILL at a random moment, again and again over the same store: what is left must be true. */
 export function killLoop(durability: Durability): Part {
@@ -26,49 +27,51 @@ export function killLoop(durability: Durability): Part {
 }
 
 async function run(durability: Durability, options: PartOptions): Promise<PartOutcome> {
-  const rounds = options.rounds ?? ROUNDS
+  const rounds = options.rounds ?? (options.quick ? QUICK_ROUNDS : ROUNDS[durability])
   const violations: string[] = []
-  const history = new History(
-    KEYS.map(({ id }) => id),
-    ASSETS,
-    durability,
+  const tally = new Tally()
+  await inLanes(LANES, (lane) =>
+    inTempFolder(async (folder) => {
+      const round = oneStore(folder, durability, options, tally)
+      for (const number of roundsOf(lane, LANES, rounds)) {
+        if (violations.length >= ENOUGH) return
+        violations.push(...(await round(number)).map((what) => `round ${number}: ${what}`))
+      }
+    }),
   )
-  await inTempFolder(async (folder) => {
-    for (let round = 1; round <= rounds && violations.length < ENOUGH; round++) {
-      const { found, line } = await oneLife(folder, durability, history, options, round)
-      violations.push(...found.map((what) => `round ${round}: ${what}`))
-      options.say(`  ${String(round).padStart(3)}  ${line}${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`)
-    }
-  })
-  return { rounds, violations }
+  return { rounds: tally.count('rounds'), violations, note: noteOf(tally) }
 }
 
-/** One child, from its start to its end and what it leaves. */
-async function oneLife(
+/** One child after another over one store. */
+function oneStore(
   folder: string,
   durability: Durability,
-  history: History,
   { seed, quick, say }: PartOptions,
-  round: number,
-): Promise<{ found: readonly string[]; line: string }> {
-  const lifeSeed = seed * 1_000 + round
-  const moment = momentOfDeath(lifeSeed, quick)
-  await using child = spawnChild(new URL('../child.js', import.meta.url), {
-    args: [`${folder}/store`, String(lifeSeed), durability],
-  })
-  const stalled = await die(child, moment)
-  const reports = reportsIn(child.stdout)
-  for (const report of reports) history.add(report)
-  keepAside(folder)
-  const survivors = await examine(`${folder}/store`, history)
-  const found = [...(stalled ? [stalled] : []), ...lifeTime(reports), ...lastWords(child), ...survivors.violations]
-  if (survivors.violations.length > 0) say(`  the store as round ${round} left it: ${keepForGood(folder)}`)
-  const commits = reports.filter((report) => report.is === 'done' && report.held).length
-  const line =
-    `killed ${moment.ms} ms after it was ${moment.after}: ${reports.length} reports, ${commits} commits; ` +
-    `left ${survivors.committed} committed, ${survivors.partial} partial, ${survivors.bytes} bytes, ` +
-    `${survivors.orphans} orphans, ${survivors.missing} missing`
-  return { found, line }
+  tally: Tally,
+): (round: number) => Promise<readonly string[]> {
+  const store = `${folder}/store`
+  const kept = new Kept(folder)
+  const ids = KEYS.map(({ id }) => id)
+  const history = new History(ids, ASSETS, durability)
+  return async (round) => {
+    const lifeSeed = seed * 1_000 + round
+    const moment = momentOfDeath(lifeSeed, quick ? LONGEST_QUICK_LIFE : LONGEST_LIFE)
+    const { reports, violations } = await live(store, lifeSeed, durability, moment)
+    for (const report of reports) history.add(report)
+    kept.aside(store)
+    if (rawPartsIn(store) > 0) tally.add('left raw parts')
+    const survivors = await examine(store, history)
+    tally.add('rounds')
+    tally.addAll(reports)
+    const found = [...violations, ...survivors.violations]
+    say(
+      `  ${String(round).padStart(3)}  killed ${moment.ms} ms after it was ${moment.after}: ${reports.length} reports; ` +
+        `left ${survivors.committed} committed, ${survivors.partial} partial, ${survivors.bytes} bytes, ` +
+        `${survivors.orphans} orphans${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`,
+    )
+    if (survivors.violations.length > 0) say(`  the store as round ${round} left it: ${kept.forGood()}`)
+    return found
+  }
 }
 
 /** Looking at a store changes it: a copy of what the dead process left waits until it is known whether it is of interest. */
@@ -130,4 +133,18 @@ function lastWords(child: Child): string[] {
   const words = child.stderr.trim()
   if (byUs && words === '') return []
   return [`ended by ${child.process.signalCode ?? `exit ${child.process.exitCode}`}: ${words}`]
+/** Source bytes of what is encrypted, on the disk. */
+function rawPartsIn(store: string): number {
+  if (!existsSync(store)) return 0
+  return readdirSync(store, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.raw.part')).length
+}
+
+function noteOf(tally: Tally): string {
+  return [
+    `${tally.count('commits, puts and moves')} commits, puts and moves`,
+    `${tally.average('writers seen', 'looks')} writers and ${tally.average('readers seen', 'looks')} readers at a time`,
+    `${tally.count('evicted')} evictions`,
+    `${tally.count('resumed')} resumed`,
+    `raw parts left by ${tally.count('left raw parts')} lives, ${tally.count('sealed resumed')} resumed`,
+  ].join('; ')
 }

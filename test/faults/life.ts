@@ -1,0 +1,84 @@
+import type { Durability } from '@cistern/assets'
+import { randomNumbers } from '../helpers/bytes.js'
+import { type Child, spawnChild } from '../helpers/child.js'
+import { type Report, reportsIn } from './report.js'
+
+const LONG_ENOUGH = 100 // ms of life in which something should get done
+const STALLED = 20_000
+
+export interface Moment {
+  readonly after: 'opening' | 'opened'
+  readonly ms: number
+}
+
+/** Some die while they open, most while they work. */
+export function momentOfDeath(seed: number, longest: number): Moment {
+  const random = randomNumbers(seed)
+  if (random() < 0.15) return { after: 'opening', ms: Math.floor(random() * 30) }
+  return { after: 'opened', ms: Math.floor(random() ** 1.5 * longest) }
+}
+
+export interface Life {
+  readonly reports: readonly Report[]
+  /** What it saw that must not be, and what it died of other than us. */
+  readonly violations: readonly string[]
+}
+
+/**
+ * One child, from its start to its end. `strike` is what happens at its moment; what fails in it after that is not a
+ * violation, wrong bytes and uncaught errors are.
+ */
+export async function live(
+  store: string,
+  seed: number,
+  durability: Durability,
+  { after, ms }: Moment,
+  strike?: (child: Child) => void,
+): Promise<Life> {
+  await using child = spawnChild(new URL('./child.js', import.meta.url), { args: [store, String(seed), durability] })
+  await child.printed(`"${after}"`).catch(() => undefined) // ended before: its last words tell why
+  const moment = elapsed(ms)
+  const stalled = ms < LONG_ENOUGH ? undefined : await Promise.race([progress(child), limit(STALLED)])
+  await moment
+  const wasRunning = child.process.exitCode === null
+  const before = strike ? reportsIn(child.stdout).length : Number.POSITIVE_INFINITY
+  strike?.(child)
+  await child.kill()
+  const reports = reportsIn(child.stdout)
+  const violations = [
+    ...(stalled ? [`nothing was done in ${STALLED} ms after it was ${after}`] : []),
+    ...complaints(reports, before),
+    ...(wasRunning ? lastWords(child) : [`ended by itself: ${child.stderr}`]),
+  ]
+  return { reports, violations }
+}
+
+/** The first few say it all. A report that the pipe still held when we struck is of before, and a failure in it unlikely. */
+function complaints(reports: readonly Report[], before: number): string[] {
+  return reports
+    .flatMap((report, index) => {
+      if (report.is === 'violation') return [report.what]
+      return report.is === 'failure' && index < before ? [report.what] : []
+    })
+    .slice(0, 5)
+}
+
+async function progress(child: Child): Promise<undefined> {
+  await child.printed('"is":"done').catch(() => undefined)
+}
+
+/** A moment that the seed chose, not a wait for something. */
+function elapsed(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+function limit(ms: number): Promise<'stalled'> {
+  return new Promise((resolve) => setTimeout(resolve, ms, 'stalled').unref())
+}
+
+/** It ends by our signal, and has nothing to say on stderr. */
+function lastWords(child: Child): string[] {
+  const words = child.stderr.trim()
+  if (child.process.signalCode === 'SIGKILL' && words === '') return []
+  return [`ended by ${child.process.signalCode ?? `exit ${child.process.exitCode}`}: ${words}`]
+}
