@@ -10,7 +10,7 @@ import { SealedWork } from './sealed-work.js'
 import { Workshop } from './workshop.js'
 import { pause } from './writing.js'
 
-const MAX_BYTES = 3 * 1024 * 1024 // not enough for all that is written: what no lease keeps is evicted
+const MAX_BYTES = 2 * 1024 * 1024 // not enough for all that is written: what no lease keeps is evicted
 const READERS = 6
 
 const [root = '', seedText = '', durability = 'ordered'] = process.argv.slice(2)
@@ -22,13 +22,7 @@ process.on('disconnect', () => process.exit(1)) // the parent is gone: nobody el
 
 say({ is: 'opening' })
 const started = performance.now()
-const store = await AssetStore.open({
-  root,
-  durability: durability as Durability,
-  minFreeBytes: 0,
-  maxBytes: MAX_BYTES,
-  flushMs: 20,
-})
+const store = await opened()
 store.on('evict', () => say({ is: 'met', what: 'evicted' }))
 store.on('degraded', ({ error }) => say({ is: 'failure', what: told('degraded', error) }))
 store.on('readonly', ({ error }) => say({ is: 'failure', what: told('readonly', error) }))
@@ -43,6 +37,16 @@ goOn('moves', new MoveWork(shop, seed * 100 + 45).step)
 for (let index = 0; index < READERS; index++) goOn('a reader', reading(shop, seed * 100 + 80 + index))
 for (const [index, film] of FILMS.entries()) goOn(`pins of ${film}`, pinning(film, seed * 100 + 50 + index))
 goOn('checkpoint', checkpoints(seed * 100 + 99))
+
+async function opened(): Promise<AssetStore> {
+  const limits = { minFreeBytes: 0, maxBytes: MAX_BYTES }
+  try {
+    return await AssetStore.open({ root, durability: durability as Durability, flushMs: 20, ...limits })
+  } catch (error) {
+    say({ is: 'failure', what: told('open', error) })
+    process.exit(1)
+  }
+}
 
 /** One step after another, for ever: the end comes from outside. */
 async function goOn(what: string, step: () => Promise<void>): Promise<never> {

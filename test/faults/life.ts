@@ -36,9 +36,10 @@ export async function live(
   strike?: (child: Child) => void,
 ): Promise<Life> {
   await using child = spawnChild(new URL('./child.js', import.meta.url), { args: [store, String(seed), durability] })
-  await child.printed(`"${after}"`).catch(() => undefined) // ended before: its last words tell why
+  const begun = await Promise.race([printed(child, `"${after}"`), limit(STALLED)])
   const moment = elapsed(ms)
-  const stalled = ms < LONG_ENOUGH ? undefined : await Promise.race([progress(child), limit(STALLED)])
+  const stalled =
+    begun ?? (ms < LONG_ENOUGH ? undefined : await Promise.race([printed(child, '"done'), limit(STALLED)]))
   await moment
   const wasRunning = child.process.exitCode === null
   const before = strike ? reportsIn(child.stdout).length : Number.POSITIVE_INFINITY
@@ -63,8 +64,9 @@ function complaints(reports: readonly Report[], before: number): string[] {
     .slice(0, 5)
 }
 
-async function progress(child: Child): Promise<undefined> {
-  await child.printed('"is":"done').catch(() => undefined)
+/** Or it ended before that: its last words tell why. */
+async function printed(child: Child, text: string): Promise<undefined> {
+  await child.printed(text).catch(() => undefined)
 }
 
 /** A moment that the seed chose, not a wait for something. */

@@ -32,6 +32,14 @@ sampled('[core 45] killed at a call of its own, a store serves what was written:
 sampled('[core 51] a call that fails is told as what it is, and costs nothing else: a sample', failingCalls, 5)
 
 function sampled(title: string, part: Part, rounds: number, counts: 'given' | 'any' = 'given'): void {
+import { powerCut } from './parts/power-cut.js'
+
+sampled('[core 46] killed at random moments, a store serves what was written: a sample', killLoop('strict'), 4)
+sampled('[core 47] what a power cut leaves on ext4 is true in each durability: a sample', powerCut('ext4'), 1, 3)
+sampled('[core 47] what a power cut leaves on xfs is true in each durability: a sample', powerCut('xfs'), 1, 3)
+
+/** `total`: rounds that it then runs in all, where a part counts those of each mode. */
+function sampled(title: string, part: Part, rounds: number, total = rounds): void {
   const seed = Math.floor(Math.random() * 1_000_000)
   test(title, { skip: part.unavailable?.() ?? false }, async (t) => {
     t.diagnostic(`again with: npm run faults -- ${part.name} --quick --rounds ${rounds} --seed ${seed}`)
@@ -39,5 +47,6 @@ function sampled(title: string, part: Part, rounds: number, counts: 'given' | 'a
     assert.deepEqual(outcome.violations, [])
     if (counts === 'given') assert.equal(outcome.rounds, rounds)
     else assert.ok(outcome.rounds > 0)
+    assert.equal(outcome.rounds, total)
   })
 }

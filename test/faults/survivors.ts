@@ -32,20 +32,33 @@ export interface ExamineOptions {
   readonly damaged: number
 }
 
-const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, damaged: 0 } as const
+/** What there is, before it is held against a history. */
+export interface Observation extends Findings {
+  /** By key, and only of a store that could be opened. */
+  readonly held: readonly (readonly [key: string, held: Held])[]
+  /** Of those assets that have a stat to say so. */
+  readonly pins: readonly (readonly [asset: string, pinned: boolean])[]
+}
+
+const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, damaged: 0, held: [], pins: [] } as const
+
+/** {@link observe} and {@link judge}. */
+export async function examine(root: string, history: History): Promise<Findings> {
+  return judge(await observe(root, history.isLossy), history)
+}
 
 /**
- * Opens what a dead process left, reads every byte that the store will serve, and holds it against what was written and
- * against what `history` allows. What was found becomes the beginning of the next life's history.
+ * Opens what a dead process left, reads every byte that the store will serve, and holds it against what it says it is.
  *
  * It is verified before anything of it is opened, because opening drops what does not hold; and afterwards again, when
- * nothing of that may be left.
+ * nothing of that may be left. `isLossy`: what was never synced may be damaged, and is to be found.
  */
 export async function examine(
   root: string,
   history: History,
   { keys = KEYS, assets = ASSETS, mayBeAbsent = false }: ExamineOptions = {},
 ): Promise<Findings> {
+export async function observe(root: string, isLossy: boolean): Promise<Observation> {
   const violations: string[] = []
   let store: AssetStore
   try {
@@ -59,6 +72,8 @@ export async function examine(
     return { ...found, ...verified, suspect: store.recovery.suspect, violations }
     const { orphans, damaged } = await verify(store, history.isLossy ? [] : violations)
     const found = await lookAtAll(store, history, violations)
+    const { orphans, damaged } = await verify(store, isLossy ? [] : violations)
+    const found = await lookAtAll(store, isLossy, violations)
     await verify(store, violations)
     return { ...found, orphans, damaged, violations }
   } finally {
@@ -74,15 +89,35 @@ async function lookAtAll(
 ): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
   const sum = { committed: 0, partial: 0, bytes: 0 }
   for (const key of keys) {
+/** Whether `history` allows it. What was found becomes the beginning of the next life's history. */
+export function judge(observation: Observation, history: History): Findings {
+  const violations = [...observation.violations]
+  for (const [key, held] of observation.held) {
+    const allowed = history.allowed(key)
+    if (!allowed.some((state) => same(state, held)))
+      violations.push(`${key} holds ${JSON.stringify(held)}, allowed are ${JSON.stringify(allowed)}`)
+    history.observed(key, held)
+  }
+  const pins = new Map(observation.pins)
+  for (const asset of ASSETS) {
+    const pinned = pins.get(asset) // an asset without a stat is not pinned: a pin alone gives it one
+    const allowed = history.allowedPins(asset)
+    if (!allowed.includes(pinned ?? false))
+      violations.push(`${asset} is ${pinned ? '' : 'not '}pinned, allowed are ${JSON.stringify(allowed)}`)
+    history.observedPin(asset, pinned ?? false)
+  }
+  return { ...observation, violations }
+}
+
+type Looked = Pick<Observation, 'committed' | 'partial' | 'bytes' | 'held' | 'pins'>
+
+async function lookAtAll(store: AssetStore, isLossy: boolean, violations: string[]): Promise<Looked> {
+  const sum = { committed: 0, partial: 0, bytes: 0 }
+  const held: [key: string, held: Held][] = []
   for (const key of KEYS) {
-    if (history.isLossy) await dropDamaged(store, key)
+    if (isLossy) await dropDamaged(store, key)
     const stat = store.stat(key)
-    const held = heldIn(stat)
-    if (!history.allowed(key.id).some((state) => same(state, held))) {
-      const allowed = JSON.stringify(history.allowed(key.id))
-      violations.push(`${key.id} holds ${JSON.stringify(held)} (${stat?.state ?? 'absent'}), allowed are ${allowed}`)
-    }
-    history.observed(key.id, held)
+    held.push([key.id, heldIn(stat)])
     if (!stat) continue
     sum[stat.state === 'committed' ? 'committed' : 'partial'] += 1
     sum.bytes += await readAll(store, key, stat, violations, mayBeAbsent)
@@ -97,6 +132,11 @@ async function lookAtAll(
     history.observedPin(asset, pinned ?? false)
   }
   return sum
+  const pins = ASSETS.flatMap((asset) => {
+    const stat = store.assetStat(asset)
+    return stat ? [[asset, stat.pinned] as const] : []
+  })
+  return { ...sum, held, pins }
 }
 
 /** What the first to open it does: whatever was never synced is held against its checksums. */

@@ -10,6 +10,7 @@ import { load } from './load.js'
 import { model } from './model.js'
 import { killSteps } from './kill-steps.js'
 import { twoOwners } from './two-owners.js'
+import { powerCut } from './power-cut.js'
 
 /** In the order in which they run. */
 export const parts: readonly Part[] = [
@@ -26,4 +27,6 @@ export const parts: readonly Part[] = [
   corruptBodies,
   twoOwners,
   fullDisk,
+  powerCut('ext4'),
+  powerCut('xfs'),
 ]

@@ -11,11 +11,11 @@ import { examine } from '../survivors.js'
 import { Tally } from '../tally.js'
 
 const ROUNDS: Readonly<Record<Durability, number>> = { ordered: 200, strict: 150, relaxed: 150 }
-const QUICK_ROUNDS = 12
+const QUICK_ROUNDS = 10
 const LANES = 2
 const ENOUGH = 10 // violations, after which more of them tell nothing new
-const LONGEST_LIFE = 1_500 // ms
-const LONGEST_QUICK_LIFE = 700
+const LONGEST_LIFE = 1_000 // ms
+const LONGEST_QUICK_LIFE = 500
 
 /** SIGKILL at a random moment, again and again over the same store: what is left must be true. */
 export function killLoop(durability: Durability): Part {
@@ -69,6 +69,7 @@ function oneStore(
         `left ${survivors.committed} committed, ${survivors.partial} partial, ${survivors.bytes} bytes, ` +
         `${survivors.orphans} orphans${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`,
     )
+    for (const what of found) say(`       ${what}`)
     if (survivors.violations.length > 0) say(`  the store as round ${round} left it: ${kept.forGood()}`)
     return found
   }

@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+
+export type FileSystem = 'ext4' | 'xfs'
+
+const IMAGE_BYTES = 400 * 1024 * 1024 // the least that mkfs.xfs is sure to take is 300 MiB
+const BUSY_TRIES = 50
+
+/** A file system in a file, whose power can be cut. Unmounted and gone when it is disposed of, or the process ends. */
+export class LoopDisk implements AsyncDisposable {
+  readonly mount: string
+  readonly #image: string
+  #isMounted = false
+
+  private constructor(folder: string) {
+    this.mount = `${folder}/mnt`
+    this.#image = `${folder}/disk.img`
+  }
+
+  /** A fresh one in `folder`. */
+  static make(fileSystem: FileSystem, folder: string): LoopDisk {
+    const disk = new LoopDisk(folder)
+    mkdirSync(disk.mount, { recursive: true })
+    writeFileSync(disk.#image, '')
+    truncateSync(disk.#image, IMAGE_BYTES)
+    if (fileSystem === 'ext4') ran('mkfs.ext4', ['-qF', disk.#image])
+    else ran('mkfs.xfs', ['-qf', disk.#image])
+    disk.#attach()
+    return disk
+  }
+
+  /** Nothing reaches the medium any more. `withLog`: but what the file system has in its log goes there first. */
+  cutPower(withLog: boolean): void {
+    ran('xfs_io', ['-x', '-c', withLog ? 'shutdown -f' : 'shutdown', this.mount])
+  }
+
+  /** Back again: the file system replays its log. Whoever had files open must be gone. */
+  async restorePower(): Promise<void> {
+    await this.#detach()
+    this.#attach()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#detach()
+    rmSync(this.#image, { force: true })
+  }
+
+  #attach(): void {
+    ran('mount', ['-o', 'loop', this.#image, this.mount])
+    this.#isMounted = true
+    atEnd(this)
+  }
+
+  async #detach(): Promise<void> {
+    if (!this.#isMounted) return
+    for (let tries = 1; ; tries++) {
+      const { status, stderr } = spawnSync('umount', [this.mount], { encoding: 'utf8' })
+      if (status === 0) break
+      // The last descriptors of a process that was killed are closed a little later than it is gone.
+      if (tries === BUSY_TRIES) throw new Error(`umount ${this.mount}: ${stderr}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    this.#isMounted = false
+    mounted.delete(this)
+  }
+
+  /** At once, whoever uses it. */
+  abandon(): void {
+    spawnSync('umount', ['--lazy', this.mount])
+    rmSync(this.#image, { force: true })
+  }
+}
+
+/** Why there is no such disk here, where there is none. */
+export function loopDiskUnavailable(fileSystem: FileSystem): string | undefined {
+  if (process.platform !== 'linux') return `loop mounts are for Linux, and this is ${process.platform}`
+  if (process.getuid?.() !== 0) return 'mounting takes root'
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices (/dev/loop-control)'
+  for (const [command, args] of [
+    [`mkfs.${fileSystem}`, ['-V']],
+    ['xfs_io', ['-V']],
+    ['mount', ['-V']],
+  ] as const) {
+    if (spawnSync(command, args, { stdio: 'ignore' }).error) return `${command} is not installed`
+  }
+  return undefined
+}
+
+const mounted = new Set<LoopDisk>()
+
+/** Nothing stays mounted when this process ends before its time. */
+function atEnd(disk: LoopDisk): void {
+  if (mounted.size === 0) {
+    process.once('exit', abandonAll)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+  }
+  mounted.add(disk)
+}
+
+function abandonAll(): void {
+  for (const disk of mounted) disk.abandon()
+}
+
+function ran(command: string, args: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+  if (error) throw error
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+}
