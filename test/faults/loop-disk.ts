@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 
 export type FileSystem = 'ext4' | 'xfs'
@@ -54,7 +54,7 @@ export class LoopDisk implements AsyncDisposable {
   async #detach(): Promise<void> {
     if (!this.#isMounted) return
     for (let tries = 1; ; tries++) {
-      const { status, stderr } = spawnSync('umount', [this.mount], { encoding: 'utf8' })
+      const { status, stderr } = command('umount', [this.mount])
       if (status === 0) break
       // The last descriptors of a process that was killed are closed a little later than it is gone.
       if (tries === BUSY_TRIES) throw new Error(`umount ${this.mount}: ${stderr}`)
@@ -66,7 +66,7 @@ export class LoopDisk implements AsyncDisposable {
 
   /** At once, whoever uses it. */
   abandon(): void {
-    spawnSync('umount', ['--lazy', this.mount])
+    command('umount', ['--lazy', this.mount])
     rmSync(this.#image, { force: true })
   }
 }
@@ -76,12 +76,12 @@ export function loopDiskUnavailable(fileSystem: FileSystem): string | undefined 
   if (process.platform !== 'linux') return `loop mounts are for Linux, and this is ${process.platform}`
   if (process.getuid?.() !== 0) return 'mounting takes root'
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices (/dev/loop-control)'
-  for (const [command, args] of [
+  for (const [name, args] of [
     [`mkfs.${fileSystem}`, ['-V']],
     ['xfs_io', ['-V']],
     ['mount', ['-V']],
   ] as const) {
-    if (spawnSync(command, args, { stdio: 'ignore' }).error) return `${command} is not installed`
+    if (command(name, args).error) return `${name} is not installed`
   }
   return undefined
 }
@@ -101,8 +101,13 @@ function abandonAll(): void {
   for (const disk of mounted) disk.abandon()
 }
 
-function ran(command: string, args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' })
+function ran(name: string, args: readonly string[]): void {
+  const { status, stderr, error } = command(name, args)
   if (error) throw error
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`)
+  if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${stderr}`)
+}
+
+/** Of the system, not of a package. */
+export function command(name: string, args: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync(name, args, { encoding: 'utf8' })
 }

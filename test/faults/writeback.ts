@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomChoice, randomInteger, shuffled } from '../helpers/bytes.js'
+import { command } from './loop-disk.js'
 
 /** What the system wrote of its own accord before the power went. */
 export type Writeback = 'nothing' | 'index' | 'index and some'
@@ -18,7 +18,7 @@ export function writeBack(store: string, how: Writeback, random: () => number): 
         '-c',
         `sync_range -w -a ${start} ${length}`,
       ])
-      spawnSync('xfs_io', [...pieces, path]) // one that is gone by now is as good as not written
+      command('xfs_io', [...pieces, path]) // one that is gone by now is as good as not written
     }
   }
   // Last: it takes the file system's log with it, and so the lengths of those bodies.
