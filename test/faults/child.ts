@@ -10,7 +10,7 @@ import { SealedWork } from './sealed-work.js'
 import { Workshop } from './workshop.js'
 import { pause } from './writing.js'
 
-const MAX_BYTES = 2 * 1024 * 1024 // not enough for all that is written: what no lease keeps is evicted
+const MAX_BYTES = 4 * 1024 * 1024
 const READERS = 6
 
 const [root = '', seedText = '', durability = 'ordered'] = process.argv.slice(2)
@@ -37,6 +37,7 @@ goOn('moves', new MoveWork(shop, seed * 100 + 45).step)
 for (let index = 0; index < READERS; index++) goOn('a reader', reading(shop, seed * 100 + 80 + index))
 for (const [index, film] of FILMS.entries()) goOn(`pins of ${film}`, pinning(film, seed * 100 + 50 + index))
 goOn('checkpoint', checkpoints(seed * 100 + 99))
+goOn('squeeze', squeezing(seed * 100 + 98))
 
 async function opened(): Promise<AssetStore> {
   const limits = { minFreeBytes: 0, maxBytes: MAX_BYTES }
@@ -89,6 +90,17 @@ function checkpoints(checkpointSeed: number): () => Promise<void> {
     say({ is: 'begin-checkpoint' })
     await store.checkpoint()
     say({ is: 'done-checkpoint' })
+  }
+}
+
+/** Room gets short for a moment: what no lease keeps is evicted. */
+function squeezing(squeezeSeed: number): () => Promise<void> {
+  const random = randomNumbers(squeezeSeed)
+  return async () => {
+    await pause(randomInteger(random, 10, 150))
+    await store.setLimits({ maxBytes: Math.floor(store.stats().bytes * 0.9) })
+    await pause(randomInteger(random, 0, 10))
+    await store.setLimits({ maxBytes: MAX_BYTES })
   }
 }
 

@@ -1,21 +1,25 @@
+import { once } from 'node:events'
 import type { Durability } from '@cistern/assets'
 import { randomNumbers } from '../helpers/bytes.js'
 import { type Child, spawnChild } from '../helpers/child.js'
 import { type Report, reportsIn } from './report.js'
 
-const LONG_ENOUGH = 100 // ms of life in which something should get done
+const MOST = 3_000 // ms, for a machine that has other things to do
 const STALLED = 20_000
 
+/** So many reports after the first of it, and a little: a busy machine kills its children no earlier in their work. */
 export interface Moment {
   readonly after: 'opening' | 'opened'
+  readonly reports: number
   readonly ms: number
 }
 
 /** Some die while they open, most while they work. */
-export function momentOfDeath(seed: number, longest: number): Moment {
+export function momentOfDeath(seed: number, mostReports: number): Moment {
   const random = randomNumbers(seed)
-  if (random() < 0.15) return { after: 'opening', ms: Math.floor(random() * 30) }
-  return { after: 'opened', ms: Math.floor(random() ** 1.5 * longest) }
+  const ms = Math.floor(random() * 30)
+  if (random() < 0.12) return { after: 'opening', reports: 0, ms }
+  return { after: 'opened', reports: Math.floor(random() * mostReports), ms }
 }
 
 export interface Life {
@@ -32,22 +36,21 @@ export async function live(
   store: string,
   seed: number,
   durability: Durability,
-  { after, ms }: Moment,
+  { after, reports: toCome, ms }: Moment,
   strike?: (child: Child) => void,
 ): Promise<Life> {
   await using child = spawnChild(new URL('./child.js', import.meta.url), { args: [store, String(seed), durability] })
   const begun = await Promise.race([printed(child, `"${after}"`), limit(STALLED)])
-  const moment = elapsed(ms)
-  const stalled =
-    begun ?? (ms < LONG_ENOUGH ? undefined : await Promise.race([printed(child, '"done'), limit(STALLED)]))
-  await moment
+  const done = begun ?? (toCome > 0 && (await Promise.race([printed(child, '"done'), limit(STALLED)])))
+  await Promise.race([reported(child, toCome), limit(MOST)])
+  await elapsed(ms)
   const wasRunning = child.process.exitCode === null
   const before = strike ? reportsIn(child.stdout).length : Number.POSITIVE_INFINITY
   strike?.(child)
   await child.kill()
   const reports = reportsIn(child.stdout)
   const violations = [
-    ...(stalled ? [`nothing was done in ${STALLED} ms after it was ${after}`] : []),
+    ...(done === 'stalled' ? [`nothing was done in ${STALLED} ms after it was ${after}`] : []),
     ...complaints(reports, before),
     ...(wasRunning ? lastWords(child) : [`ended by itself: ${child.stderr}`]),
   ]
@@ -67,6 +70,12 @@ function complaints(reports: readonly Report[], before: number): string[] {
 /** Or it ended before that: its last words tell why. */
 async function printed(child: Child, text: string): Promise<undefined> {
   await child.printed(text).catch(() => undefined)
+}
+
+async function reported(child: Child, count: number): Promise<void> {
+  while (child.process.exitCode === null && child.stdout.split('\n').length <= count) {
+    await Promise.race([once(child.process.stdout ?? child.process, 'data'), child.exited])
+  }
 }
 
 /** A moment that the seed chose, not a wait for something. */

@@ -14,8 +14,8 @@ const ROUNDS: Readonly<Record<Durability, number>> = { ordered: 200, strict: 150
 const QUICK_ROUNDS = 10
 const LANES = 2
 const ENOUGH = 10 // violations, after which more of them tell nothing new
-const LONGEST_LIFE = 1_000 // ms
-const LONGEST_QUICK_LIFE = 500
+const MOST_REPORTS = 400 // of one life
+const MOST_QUICK_REPORTS = 200
 
 /** SIGKILL at a random moment, again and again over the same store: what is left must be true. */
 export function killLoop(durability: Durability): Part {
@@ -55,7 +55,7 @@ function oneStore(
   const history = new History(ids, ASSETS, durability)
   return async (round) => {
     const lifeSeed = seed * 1_000 + round
-    const moment = momentOfDeath(lifeSeed, quick ? LONGEST_QUICK_LIFE : LONGEST_LIFE)
+    const moment = momentOfDeath(lifeSeed, quick ? MOST_QUICK_REPORTS : MOST_REPORTS)
     const { reports, violations } = await live(store, lifeSeed, durability, moment)
     for (const report of reports) history.add(report)
     kept.aside(store)
@@ -65,7 +65,7 @@ function oneStore(
     tally.addAll(reports)
     const found = [...violations, ...survivors.violations]
     say(
-      `  ${String(round).padStart(3)}  killed ${moment.ms} ms after it was ${moment.after}: ${reports.length} reports; ` +
+      `  ${String(round).padStart(3)}  killed when ${moment.after}, after ${reports.length} reports; ` +
         `left ${survivors.committed} committed, ${survivors.partial} partial, ${survivors.bytes} bytes, ` +
         `${survivors.orphans} orphans${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`,
     )

@@ -17,8 +17,8 @@ const CUTS = 32 // of each mode
 const QUICK_CUTS = 4
 const CUTS_OF_A_DISK = 8 // then a fresh one, and a store that begins anew
 const ENOUGH = 10
-const LONGEST_LIFE = 1_000 // ms
-const LONGEST_QUICK_LIFE = 500
+const MOST_REPORTS = 300 // of one life
+const MOST_QUICK_REPORTS = 150
 /** In `relaxed` nothing else brings anything to the medium. */
 const WRITEBACKS: Readonly<Record<Durability, readonly Writeback[]>> = {
   ordered: ['nothing', 'index', 'index and some'],
@@ -86,7 +86,7 @@ async function oneCut(
   const random = randomNumbers(lifeSeed + 500_000)
   const writeback = randomChoice(random, WRITEBACKS[durability])
   const withLog = random() < 0.3
-  const moment = momentOfDeath(lifeSeed, quick ? LONGEST_QUICK_LIFE : LONGEST_LIFE)
+  const moment = momentOfDeath(lifeSeed, quick ? MOST_QUICK_REPORTS : MOST_REPORTS)
   const store = `${disk.mount}/store`
   const { reports, violations } = await live(store, lifeSeed, durability, moment, () => {
     writeBack(store, writeback, random)
@@ -102,8 +102,7 @@ async function oneCut(
   tally.add('damaged', survivors.damaged)
   const found = [...violations, ...survivors.violations]
   say(
-    `  ${durability.padEnd(7)} ${String(cut).padStart(3)}  cut ${moment.ms} ms after it was ${moment.after}, ` +
-      `${writeback} written${withLog ? ', and the log' : ''}: ${reports.length} reports; ` +
+    `  ${durability.padEnd(7)} ${String(cut).padStart(3)}  cut when ${moment.after}, ${writeback} written${withLog ? ', and the log' : ''}: ${reports.length} reports; ` +
       `left ${survivors.committed} committed, ${survivors.partial} partial, ${survivors.bytes} bytes, ` +
       `${survivors.orphans} orphans, ${survivors.damaged} damaged${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`,
   )
