@@ -1,10 +1,10 @@
 import type { ResourceKey, ResourceReader, ResourceWriter } from '@cistern/assets'
-import { randomInteger, randomNumbers } from '../helpers/bytes.js'
+import { randomInteger, randomNumbers, shuffled } from '../helpers/bytes.js'
 import { contentOf, nonceOf } from './content.js'
 import { type Content, contentIn, validatorOf } from './held.js'
 import { say } from './report.js'
 import { BROKEN, isExpected, type Workshop } from './workshop.js'
-import { freshContent, noncesOf, pause, type Range, someOf, writeRanges } from './writing.js'
+import { cut, freshContent, noncesOf, pause, type Range, someOf, writeRanges } from './writing.js'
 
 /** What happens to one key, one operation after another; other keys of the store have their own at the same time. */
 export class KeyWork {
@@ -55,6 +55,7 @@ export class KeyWork {
     const gaps = content.under === undefined ? gapsOf(writer, content.length) : whole(content.length)
     const how = this.#random()
     if (begun === undefined && content.under !== undefined) await this.#writeUnder(writer, content, content.under)
+    if (content.under !== undefined) await this.#writeOver(writer, content)
     if (how < 0.25 && gaps.length > 0) {
       await this.#write(writer, reader, content, someOf(gaps, this.#random))
       return await writer.release() // what is missing is for a later operation, or a later life
@@ -70,6 +71,15 @@ export class KeyWork {
     await writeRanges(writer, whole(length), source, this.#random)
     if (this.#random() < 0.5) await this.#shop.store.checkpoint()
     else await pause(randomInteger(this.#random, 0, 60)) // a flush or two come between
+  }
+
+  /** Slowly, so that at any moment some of what is on record is about to be something else. */
+  async #writeOver(writer: ResourceWriter, { nonce, length }: Content): Promise<void> {
+    say({ is: 'met', what: 'overwritten' })
+    for (const [start, end] of shuffled(this.#random, cut(0, length, 40_000))) {
+      await writer.writeAt(start, contentOf(this.#key.id, nonce, start, end))
+      await pause(randomInteger(this.#random, 0, 8))
+    }
   }
 
   async #rewrite(): Promise<void> {
@@ -144,7 +154,7 @@ export class KeyWork {
 
   #freshOrTwofold(): Content {
     const content = freshContent(this.#nextNonce(), this.#random)
-    return this.#random() < 0.3 ? { ...content, under: this.#nextNonce() } : content
+    return this.#random() < 0.4 ? { ...content, under: this.#nextNonce() } : content
   }
 }
 

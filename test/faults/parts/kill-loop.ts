@@ -145,6 +145,7 @@ function noteOf(tally: Tally): string {
     `${tally.count('commits, puts and moves')} commits, puts and moves`,
     `${tally.average('writers seen', 'looks')} writers and ${tally.average('readers seen', 'looks')} readers at a time`,
     `${tally.count('evicted')} evictions`,
+    `${tally.count('overwritten')} overwritten`,
     `${tally.count('resumed')} resumed`,
     `raw parts left by ${tally.count('left raw parts')} lives, ${tally.count('sealed resumed')} resumed`,
   ].join('; ')
