@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Durability } from '@cistern/assets'
 import { randomNumbers } from '../helpers/bytes.js'
 import { type Child, spawnChild } from '../helpers/child.js'
@@ -72,10 +71,23 @@ async function printed(child: Child, text: string): Promise<undefined> {
   await child.printed(text).catch(() => undefined)
 }
 
-async function reported(child: Child, count: number): Promise<void> {
-  while (child.process.exitCode === null && child.stdout.split('\n').length <= count) {
-    await Promise.race([once(child.process.stdout ?? child.process, 'data'), child.exited])
-  }
+/** Resolves once it said so much, or ended. */
+function reported(child: Child, count: number): Promise<void> {
+  return new Promise((resolve) => {
+    const { stdout } = child.process
+    let lines = 0
+    const look = (text: string): void => {
+      lines += text.split('\n').length - 1
+      if (lines >= count) end()
+    }
+    const end = (): void => {
+      stdout?.off('data', look)
+      resolve()
+    }
+    stdout?.on('data', look)
+    child.exited.then(end)
+    look(child.stdout)
+  })
 }
 
 /** A moment that the seed chose, not a wait for something. */
