@@ -9,6 +9,8 @@ export interface Content {
   readonly nonce: number
   readonly length: number
   readonly under?: number | undefined
+  /** The key that the bytes were written under, where they were moved. */
+  readonly of?: string | undefined
 }
 
 /** A validator, from which whoever goes on with it knows what it is. */

@@ -117,7 +117,6 @@ export class History {
 
   #done(key: string, held: Held, synced: boolean): void {
     const raced = this.#raced.has(key)
-    const isDurable = this.#durability === 'strict' || (synced && this.#durability === 'ordered')
     const isDurable = this.#durability === 'strict' || (this.#durability === 'ordered' && synced)
     this.#key(key).done(held, isDurable && !raced)
     if (raced) this.#key(key).begin(null)

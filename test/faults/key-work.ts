@@ -14,11 +14,9 @@ export class KeyWork {
   readonly #nextNonce: () => number
   readonly #mayRefuse: (error: unknown) => boolean
 
-  /** `mayRefuse`: errors that end an operation without being a fault, besides a removal that came between. */
-  constructor(store: AssetStore, key: ResourceKey, seed: number, mayRefuse: (error: unknown) => boolean = () => false) {
+  /** `mayRefuse`: errors that end an operation without being a fault, besides those that others of the shop cause. */
+  constructor(shop: Workshop, key: ResourceKey, seed: number, mayRefuse: (error: unknown) => boolean = () => false) {
     this.#mayRefuse = mayRefuse
-    this.#store = store
-  constructor(shop: Workshop, key: ResourceKey, seed: number) {
     this.#shop = shop
     this.#key = key
     this.#random = randomNumbers(seed)
@@ -36,8 +34,7 @@ export class KeyWork {
       else if (roll < 0.88) await this.#look()
       else await this.#remove()
     } catch (error) {
-      if (!wasRemoved(error) && !this.#mayRefuse(error)) throw error
-      if (!isExpected(error)) throw error
+      if (!isExpected(error) && !this.#mayRefuse(error)) throw error
       say({ is: 'undone', key: this.#key.id, why: String(error) })
     }
   }

@@ -2,5 +2,5 @@
 import { observe } from './survivors.js'
 
 const [root = '', isLossy] = process.argv.slice(2)
-const observation = await observe(root, isLossy === 'true')
+const observation = await observe(root, { isLossy: isLossy === 'true' })
 process.send?.(observation, () => process.disconnect())

@@ -16,10 +16,8 @@ export type Report =
   | { readonly is: 'opened'; readonly ms: number }
   /** An operation on a key begins, and will have made it hold `held` when it is done. */
   | { readonly is: 'begin'; readonly key: string; readonly held: Held }
-  /** `synced`: of a verb that resolves after its sync in `ordered` mode, too. */
-  | { readonly is: 'done'; readonly key: string; readonly held: Held; readonly synced?: boolean | undefined }
   /** `synced`: its promise waits for its sync, in `ordered` too. */
-  | { readonly is: 'done'; readonly key: string; readonly held: Held; readonly synced?: true | undefined }
+  | { readonly is: 'done'; readonly key: string; readonly held: Held; readonly synced?: boolean | undefined }
   /** It was refused or undone by something that is allowed to; what the key holds is open. */
   | { readonly is: 'undone'; readonly key: string; readonly why: string }
   | { readonly is: 'begin-pin' | 'done-pin'; readonly asset: string; readonly pinned: boolean }

@@ -14,22 +14,18 @@ export interface Findings {
   readonly bytes: number
   /** Files that no record names: no violation, but worth seeing. */
   readonly orphans: number
-  readonly missing: number
+  /** Blocks and files that are not what the record says. Only where that is expected are they no violation. */
+  readonly damaged: number
   /** Opening found the index damaged. */
   readonly suspect: boolean
 }
-
-const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, missing: 0, suspect: false } as const
 
 export interface ExamineOptions {
   /** What the workload writes to. */
   readonly keys?: readonly ResourceKey[]
   readonly assets?: readonly string[]
-  /** Files and records were damaged: what is on record may turn out to be absent, and is then to be fetched again. */
-  readonly mayBeAbsent?: boolean
-}
-  /** Blocks and files that are not what the record says. Only where the history is lossy are they no violation. */
-  readonly damaged: number
+  /** What is on record may not be there, and is then to be found and dropped. */
+  readonly isLossy?: boolean
 }
 
 /** What there is, before it is held against a history. */
@@ -40,11 +36,14 @@ export interface Observation extends Findings {
   readonly pins: readonly (readonly [asset: string, pinned: boolean])[]
 }
 
-const NOTHING = { committed: 0, partial: 0, bytes: 0, orphans: 0, damaged: 0, held: [], pins: [] } as const
+const NOTHING = {
+  ...{ committed: 0, partial: 0, bytes: 0, orphans: 0, damaged: 0, suspect: false },
+  ...{ held: [], pins: [] },
+} as const
 
 /** {@link observe} and {@link judge}. */
-export async function examine(root: string, history: History): Promise<Findings> {
-  return judge(await observe(root, history.isLossy), history)
+export async function examine(root: string, history: History, options: ExamineOptions = {}): Promise<Findings> {
+  return judge(await observe(root, { isLossy: history.isLossy, ...options }), history, options.assets)
 }
 
 /**
@@ -53,12 +52,8 @@ export async function examine(root: string, history: History): Promise<Findings>
  * It is verified before anything of it is opened, because opening drops what does not hold; and afterwards again, when
  * nothing of that may be left. `isLossy`: what was never synced may be damaged, and is to be found.
  */
-export async function examine(
-  root: string,
-  history: History,
-  { keys = KEYS, assets = ASSETS, mayBeAbsent = false }: ExamineOptions = {},
-): Promise<Findings> {
-export async function observe(root: string, isLossy: boolean): Promise<Observation> {
+export async function observe(root: string, options: ExamineOptions = {}): Promise<Observation> {
+  const { keys = KEYS, assets = ASSETS, isLossy = false } = options
   const violations: string[] = []
   let store: AssetStore
   try {
@@ -67,30 +62,17 @@ export async function observe(root: string, isLossy: boolean): Promise<Observati
     return { violations: [`open failed: ${told(error)}`], ...NOTHING }
   }
   try {
-    const found = await lookAtAll(store, history, { keys, assets, mayBeAbsent }, violations)
-    const verified = await verify(store, violations)
-    return { ...found, ...verified, suspect: store.recovery.suspect, violations }
-    const { orphans, damaged } = await verify(store, history.isLossy ? [] : violations)
-    const found = await lookAtAll(store, history, violations)
     const { orphans, damaged } = await verify(store, isLossy ? [] : violations)
-    const found = await lookAtAll(store, isLossy, violations)
+    const found = await lookAtAll(store, { keys, assets, isLossy }, violations)
     await verify(store, violations)
-    return { ...found, orphans, damaged, violations }
+    return { ...found, orphans, damaged, suspect: store.recovery.suspect, violations }
   } finally {
     await store.close().catch((error: unknown) => violations.push(`close failed: ${told(error)}`))
   }
 }
 
-async function lookAtAll(
-  store: AssetStore,
-  history: History,
-  { keys, assets, mayBeAbsent }: Required<ExamineOptions>,
-  violations: string[],
-): Promise<Pick<Findings, 'committed' | 'partial' | 'bytes'>> {
-  const sum = { committed: 0, partial: 0, bytes: 0 }
-  for (const key of keys) {
 /** Whether `history` allows it. What was found becomes the beginning of the next life's history. */
-export function judge(observation: Observation, history: History): Findings {
+export function judge(observation: Observation, history: History, assets: readonly string[] = ASSETS): Findings {
   const violations = [...observation.violations]
   for (const [key, held] of observation.held) {
     const allowed = history.allowed(key)
@@ -99,7 +81,7 @@ export function judge(observation: Observation, history: History): Findings {
     history.observed(key, held)
   }
   const pins = new Map(observation.pins)
-  for (const asset of ASSETS) {
+  for (const asset of assets) {
     const pinned = pins.get(asset) // an asset without a stat is not pinned: a pin alone gives it one
     const allowed = history.allowedPins(asset)
     if (!allowed.includes(pinned ?? false))
@@ -111,28 +93,22 @@ export function judge(observation: Observation, history: History): Findings {
 
 type Looked = Pick<Observation, 'committed' | 'partial' | 'bytes' | 'held' | 'pins'>
 
-async function lookAtAll(store: AssetStore, isLossy: boolean, violations: string[]): Promise<Looked> {
+async function lookAtAll(
+  store: AssetStore,
+  { keys, assets, isLossy }: Required<ExamineOptions>,
+  violations: string[],
+): Promise<Looked> {
   const sum = { committed: 0, partial: 0, bytes: 0 }
   const held: [key: string, held: Held][] = []
-  for (const key of KEYS) {
+  for (const key of keys) {
     if (isLossy) await dropDamaged(store, key)
     const stat = store.stat(key)
     held.push([key.id, heldIn(stat)])
     if (!stat) continue
     sum[stat.state === 'committed' ? 'committed' : 'partial'] += 1
-    sum.bytes += await readAll(store, key, stat, violations, mayBeAbsent)
+    sum.bytes += await readAll(store, key, stat, violations)
   }
-  for (const asset of assets) {
-    // An asset that is not there may still be pinned, and then has no stat to say so.
-    const pinned = store.assetStat(asset)?.pinned
-    if (pinned !== undefined && !history.allowedPins(asset).includes(pinned)) {
-      const allowed = JSON.stringify(history.allowedPins(asset))
-      violations.push(`${asset} is ${pinned ? '' : 'not '}pinned, allowed are ${allowed}`)
-    }
-    history.observedPin(asset, pinned ?? false)
-  }
-  return sum
-  const pins = ASSETS.flatMap((asset) => {
+  const pins = assets.flatMap((asset) => {
     const stat = store.assetStat(asset)
     return stat ? [[asset, stat.pinned] as const] : []
   })
@@ -150,21 +126,13 @@ async function dropDamaged(store: AssetStore, key: ResourceKey): Promise<void> {
 }
 
 /** Every covered byte. Nothing that a killed process wrote is lost with it, so nothing may fail to be read either. */
-async function readAll(
-  store: AssetStore,
-  key: ResourceKey,
-  stat: ResourceStat,
-  violations: string[],
-  mayBeAbsent: boolean,
-): Promise<number> {
+async function readAll(store: AssetStore, key: ResourceKey, stat: ResourceStat, violations: string[]): Promise<number> {
   let bytes = 0
   try {
     using reader = await store.open(key)
     if (stat.state === 'committed' && !reader.coverage.has(0, reader.length ?? -1)) {
       violations.push(`${key.id} is committed with ${reader.length} bytes and has gaps`)
     }
-    const written = stat.metadata as Held | undefined
-    let nonce = written?.nonce
     const content = stat.metadata as Content | undefined
     const under = stat.state === 'committed' ? undefined : content?.under
     let nonce = content?.nonce
@@ -172,16 +140,15 @@ async function readAll(
       for (let position = start; position < end; position += CHUNK) {
         const chunk = await readChunk(reader, position, Math.min(end, position + CHUNK))
         nonce ??= nonceOf(position, chunk)
-        const wrong = nonce === undefined ? undefined : complaint(written?.of ?? key.id, nonce, position, chunk)
-        if (wrong) violations.push(wrong)
-        const wrong = nonce === undefined ? undefined : complaint(contentName(key), nonce, position, chunk, under)
+        const wrong =
+          nonce === undefined ? undefined : complaint(content?.of ?? contentName(key), nonce, position, chunk, under)
         if (wrong) violations.push(`${key.id} (${stat.state}): ${wrong}`)
         bytes += chunk.length
       }
     }
   } catch (error) {
     // Its name is on record before its file is made: between the two there is an entry with nothing in it.
-    if ((mayBeAbsent || stat.coverage.size === 0) && CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) return 0
+    if (stat.coverage.size === 0 && CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) return 0
     violations.push(`${key.id} (${stat.state}) cannot be read: ${told(error)}`)
   }
   return bytes

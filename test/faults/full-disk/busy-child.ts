@@ -2,9 +2,10 @@
 import { AssetStore, CisternError, type Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { KeyWork } from '../key-work.js'
-import { ASSETS, KEYS } from '../keys.js'
+import { ASSETS, PLAIN } from '../keys.js'
 import { LooseWork, pause } from '../owners/loose-work.js'
 import { say } from '../report.js'
+import { Workshop } from '../workshop.js'
 import { isOfAFullDisk, tellState } from './full.js'
 
 const [root = '', seedText = '', durability = 'ordered'] = process.argv.slice(2)
@@ -22,8 +23,9 @@ for (const event of ['degraded', 'restored', 'evict'] as const) store.on(event, 
 const leases = ASSETS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
 let settling = false
 const loose = new LooseWork(store, seed * 100 + 60)
+const shop = new Workshop(store)
 const works = [
-  ...KEYS.map((key, index) => goOn(key.id, new KeyWork(store, key, seed * 100 + index, isOfAFullDisk).step)),
+  ...PLAIN.map((key, index) => goOn(key.id, new KeyWork(shop, key, seed * 100 + index, isOfAFullDisk).step)),
   goOn('checkpoint', checkpoint),
   goOn('fill', () => loose.step('fill')),
   goOn('seal', () => loose.step('seal')),

@@ -2,8 +2,9 @@
 import { AssetStore, CisternError, type Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { KeyWork } from '../key-work.js'
-import { ASSETS, KEYS } from '../keys.js'
+import { ASSETS, PLAIN } from '../keys.js'
 import type { Held } from '../report.js'
+import { Workshop } from '../workshop.js'
 import { LooseWork, MAX_ASSETS, pause } from './loose-work.js'
 import { tell } from './report.js'
 import { type StopPoint, WatchedCalls } from './watched-calls.js'
@@ -28,13 +29,14 @@ store.on('readonly', () => {
   tell({ is: 'readonly' })
 })
 process.on('message', (verb) => (verb === 'exit' ? process.exit(0) : void close()))
-for (const key of KEYS) tell({ is: 'seen', key: key.id, held: heldAt(key) })
+for (const key of PLAIN) tell({ is: 'seen', key: key.id, held: heldAt(key) })
 const leases = ASSETS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
 calls.isArmed = true
 tell({ is: 'working' })
 
+const shop = new Workshop(store)
 const works: readonly (readonly [string, () => Promise<void>])[] = [
-  ...KEYS.map((key, index) => [`work on ${key.id}`, new KeyWork(store, key, seed * 100 + index).step] as const),
+  ...PLAIN.map((key, index) => [`work on ${key.id}`, new KeyWork(shop, key, seed * 100 + index).step] as const),
   ...ASSETS.map((asset) => [`pins of ${asset}`, () => changePin(asset)] as const),
   ['checkpoint', checkpoint],
   ...(['fill', 'seal', 'compact'] as const).map((kind, index) => [kind, looseWork(kind, index)] as const),
@@ -131,7 +133,7 @@ async function close(): Promise<void> {
   }
 }
 
-function heldAt(key: (typeof KEYS)[number]): Held {
+function heldAt(key: (typeof PLAIN)[number]): Held {
   const stat = store.stat(key)
   if (stat?.state !== 'committed') return null
   const { nonce } = (stat.metadata ?? { nonce: 0 }) as NonNullable<Held>

@@ -122,12 +122,12 @@ async function openOne(
       else if (lookAt(root, OWNERSHIP) !== before.root)
         violations.push(`refused (${refusal.message}), and files were touched`)
     }
-    const first = refusal ? undefined : await inTime(examine(root, historyOfFullStore(OURS), { mayBeAbsent: true }))
+    const first = refusal ? undefined : await inTime(examine(root, historyOfFullStore(OURS), { isLossy: true }))
     // An unfinished part, whose name no other generation can have, goes with an entry of which no block holds; so it is
     // on purpose that only finished files are looked at.
     const gone = before.bodies.filter((name) => !name.endsWith('.part') && !filesUnder(root).includes(name))
     if (first?.suspect && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
-    const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { mayBeAbsent: true })))
+    const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { isLossy: true })))
     violations.push(...(first?.violations ?? []), ...(again?.violations ?? []).map((found) => `again: ${found}`))
     // What the first life added stands in a journal of its own, not behind a tail that was cut.
     if (again?.suspect && !first?.suspect) violations.push('suspect at the second start, and not at the first')

@@ -4,12 +4,12 @@ import type { Durability } from '@cistern/assets'
 import { randomChoice, randomInteger, randomNumbers, shuffled } from '../../helpers/bytes.js'
 import { inTempFolder } from '../../helpers/temp-folder.js'
 import type { History } from '../history.js'
+import { Kept } from '../kept.js'
 import type { Part, PartOptions, PartOutcome } from '../part.js'
 import { reportsIn } from '../report.js'
 import { historyOf, lookAt, type Step, stepsOf } from '../scripted/look-at.js'
 import { lastWords, lifeTime, type Traced, traced, underCommand, withoutStrace } from '../scripted/strace.js'
 import { same } from '../survivors.js'
-import { keepAside, keepForGood } from './kill-loop.js'
 
 const CHILD = new URL('../scripted/child.js', import.meta.url)
 const PRLIMIT = '/usr/bin/prlimit'
@@ -129,7 +129,8 @@ function fail(fault: Fault, say: (line: string) => void): Promise<{ found: reado
     const root = join(folder, 'store')
     const log = join(folder, 'trace')
     const ended = await fault.run([root, durability, errno, howLong], log)
-    keepAside(folder)
+    const kept = new Kept(folder)
+    kept.aside(`${folder}/store`)
     const history = historyOf(durability)
     const found = [
       ...(ended.signal === 'SIGKILL' && !ended.hung && Number(howLong) > 0 ? [] : lastWords(ended)),
@@ -138,7 +139,7 @@ function fail(fault: Fault, say: (line: string) => void): Promise<{ found: reado
       ...(fault.mustBeTold && isHit(log) && !isTold(ended) ? ['a sync failed, and nobody was told'] : []),
       ...(await lookAt(root, durability, history, { orphansAllowed: lasting })),
     ]
-    if (found.length > 0) say(`  the store as ${shown(fault)} left it: ${keepForGood(folder)}`)
+    if (found.length > 0) say(`  the store as ${shown(fault)} left it: ${kept.forGood()}`)
     return { found, ended }
   })
 }

@@ -75,65 +75,6 @@ function oneStore(
   }
 }
 
-/** Looking at a store changes it: a copy of what the dead process left waits until it is known whether it is of interest. */
-export function keepAside(folder: string): void {
-  rmSync(`${folder}/left`, { recursive: true, force: true })
-  if (existsSync(`${folder}/store`))
-    cpSync(`${folder}/store`, `${folder}/left`, { recursive: true, preserveTimestamps: true })
-}
-
-export function keepForGood(folder: string): string {
-  const kept = mkdtempSync(join(tmpdir(), 'cistern-faults-'))
-  if (existsSync(`${folder}/left`)) cpSync(`${folder}/left`, kept, { recursive: true, preserveTimestamps: true })
-  return kept
-}
-
-interface Moment {
-  readonly after: 'opening' | 'opened'
-  readonly ms: number
-}
-
-/** Some die while they open, most while they work. */
-function momentOfDeath(seed: number, quick: boolean): Moment {
-  const random = randomNumbers(seed)
-  if (random() < 0.2) return { after: 'opening', ms: Math.floor(random() * 30) }
-  return { after: 'opened', ms: Math.floor(random() ** 2 * (quick ? 500 : 2_000)) }
-}
-
-/** Resolves with a violation when it did not get anything done although it had the time. */
-async function die(child: Child, { after, ms }: Moment): Promise<string | undefined> {
-  await child.printed(`"${after}"`).catch(() => undefined) // ended before: its last words tell why
-  const moment = elapsed(ms)
-  const stalled = ms < LONG_ENOUGH ? undefined : await Promise.race([progress(child), limit(STALLED)])
-  await moment
-  await child.kill()
-  return stalled && `nothing was done in ${STALLED} ms after it was ${after}`
-}
-
-async function progress(child: Child): Promise<undefined> {
-  await child.printed('"is":"done').catch(() => undefined)
-}
-
-/** A moment that the seed chose, not a wait for something. */
-function elapsed(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-function limit(ms: number): Promise<'stalled'> {
-  return new Promise((resolve) => setTimeout(resolve, ms, 'stalled').unref())
-}
-
-/** What it saw while it lived; the first few say it all. */
-function lifeTime(reports: readonly Report[]): string[] {
-  return reports.flatMap((report) => (report.is === 'violation' ? [report.what] : [])).slice(0, 5)
-}
-
-/** It ends by our signal, and has nothing to say on stderr. */
-function lastWords(child: Child): string[] {
-  const byUs = child.process.signalCode === 'SIGKILL'
-  const words = child.stderr.trim()
-  if (byUs && words === '') return []
-  return [`ended by ${child.process.signalCode ?? `exit ${child.process.exitCode}`}: ${words}`]
 /** Source bytes of what is encrypted, on the disk. */
 function rawPartsIn(store: string): number {
   if (!existsSync(store)) return 0

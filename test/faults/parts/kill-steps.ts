@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { randomChoice, randomInteger, randomNumbers, shuffled } from '../../helpers/bytes.js'
 import { inTempFolder } from '../../helpers/temp-folder.js'
+import { Kept } from '../kept.js'
 import type { Part, PartOptions, PartOutcome } from '../part.js'
 import { reportsIn } from '../report.js'
 import { historyOf, lookAt, type Step, stepsOf } from '../scripted/look-at.js'
 import { lastStep, lastWords, lifeTime, traced, withoutStrace } from '../scripted/strace.js'
-import { keepAside, keepForGood } from './kill-loop.js'
 
 const CHILD = new URL('../scripted/child.js', import.meta.url)
 const RECOVERY = new URL('../scripted/recovery-child.js', import.meta.url)
@@ -68,15 +68,15 @@ function killAt(
     const isKilled = ended.signal === 'SIGKILL' && !ended.hung
     const history = historyOf(durability)
     for (const report of reportsIn(ended.stdout)) history.add(report)
-    keepAside(folder)
+    const kept = new Kept(folder)
+    kept.aside(`${folder}/store`)
     const killedAgain = await killRecovery(root, step, seed)
     const found = [
       ...(isKilled ? [] : lastWords(ended)),
       ...lifeTime(ended),
       ...(await lookAt(root, durability, history)),
     ]
-    if (found.length > 0)
-      say(`  the store as ${shown(step)} left it, in step '${lastStep(ended)}': ${keepForGood(folder)}`)
+    if (found.length > 0) say(`  the store as ${shown(step)} left it, in step '${lastStep(ended)}': ${kept.forGood()}`)
     return { found, killedAgain, isKilled }
   })
 }

@@ -48,10 +48,9 @@ export async function lookAt(
   history: History,
   { orphansAllowed = false }: { readonly orphansAllowed?: boolean } = {},
 ): Promise<string[]> {
-  const { suspect, orphans, missing, violations } = await examine(root, history, { keys: KEYS, assets: ASSETS })
+  const { suspect, orphans, violations } = await examine(root, history, { keys: KEYS, assets: ASSETS })
   const found = [...violations]
   if (suspect) found.push('the index is suspect')
   if (orphans > 0 && !orphansAllowed) found.push(`${orphans} files that no record names`)
-  if (missing > 0) found.push(`${missing} records whose file is not there`)
   return [...found, ...(await goOn(root, durability, history))]
 }
