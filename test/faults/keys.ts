@@ -20,6 +20,15 @@ export const PLAIN: readonly ResourceKey[] = [
   ...CACHES.map((asset) => ResourceKey.of(asset, 'segment.ts')),
 ]
 
+/** Those that nothing evicts while a lease keeps the films. */
+export const FILM_KEYS: readonly ResourceKey[] = PLAIN.filter(({ asset }) => FILMS.includes(asset))
+
+/** For workloads that stay with those. */
+export const FILMS_ALONE: { readonly keys: readonly ResourceKey[]; readonly assets: readonly string[] } = {
+  keys: FILM_KEYS,
+  assets: FILMS,
+}
+
 /** Arrive encrypted, and are stored decrypted. */
 export const SEALED: readonly ResourceKey[] = [
   ResourceKey.of('film-1', 'sealed.ts'),

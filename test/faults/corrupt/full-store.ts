@@ -8,10 +8,10 @@ import { decrypting, encrypted } from '../../assets/processing/staged.js'
 import { spawnChild } from '../../helpers/child.js'
 import { contentOf } from '../content.js'
 import { History } from '../history.js'
-import { ASSETS, KEYS } from '../keys.js'
+import { FILM_KEYS, FILMS } from '../keys.js'
 
 const BLOCK = 256 * 1024
-const [PLAYLIST, VIDEO, ENCRYPTED, UPPER, RAW, AUDIO] = KEYS as [
+const [PLAYLIST, VIDEO, ENCRYPTED, UPPER, RAW, AUDIO] = FILM_KEYS as [
   ResourceKey,
   ResourceKey,
   ResourceKey,
@@ -31,7 +31,7 @@ export async function makeFullStore(root: string, firstNonce: number): Promise<v
     await put(store, PLAYLIST, nonce++, 3_000)
     await put(store, UPPER, nonce++, 70_000)
     await putEncrypted(store, ENCRYPTED, nonce++, 50_000)
-    await store.pin(ASSETS[0] as string) // there are two
+    await store.pin(FILMS[0] as string) // there are two
   })
   await fold(root)
   await life(root, async (store) => {
@@ -70,16 +70,16 @@ export async function lastLife(root: string, firstNonce: number): Promise<void> 
   await put(store, PLAYLIST, nonce++, 4_000)
   await store.remove(UPPER)
   await put(store, UPPER, nonce++, 65_000)
-  store.lease(ASSETS[1] as string) // there are two
-  await store.pin(ASSETS[1] as string)
+  store.lease(FILMS[1] as string) // there are two
+  await store.pin(FILMS[1] as string)
   await store.checkpoint()
 }
 
 /** All that its keys ever held: after damage it may be any of it. */
 export function historyOfFullStore(firstNonce: number): History {
   const history = new History(
-    KEYS.map(({ id }) => id),
-    ASSETS,
+    FILM_KEYS.map(({ id }) => id),
+    FILMS,
     'relaxed',
   )
   const held = (key: ResourceKey, offset: number, length: number) => {
@@ -93,7 +93,7 @@ export function historyOfFullStore(firstNonce: number): History {
   held(AUDIO, 6, 45_000)
   held(PLAYLIST, 9, 4_000)
   held(UPPER, 10, 65_000)
-  for (const asset of ASSETS) history.add({ is: 'begin-pin', asset, pinned: true })
+  for (const asset of FILMS) history.add({ is: 'begin-pin', asset, pinned: true })
   return history
 }
 

@@ -12,6 +12,7 @@ export interface Loaded {
 /** The state that these snapshots and these frames, and nothing else, give. */
 export function replayed(snapshots: readonly Loaded[], frames: Iterable<PlacedFrame>): IndexState {
   const state = new IndexState()
+  state.isReplayed = true
   const from = new Map(snapshots.map(({ kind, sequence }) => [kind, sequence]))
   for (const kind of ['lru', 'cov', 'pins'] as const) {
     for (const payload of snapshots.find((one) => one.kind === kind)?.payloads ?? []) {
@@ -23,6 +24,7 @@ export function replayed(snapshots: readonly Loaded[], frames: Iterable<PlacedFr
     const decoded = decodeRecord(payload)
     if (decoded && sequence > (from.get(fileOf(decoded.record)) ?? 0)) state.apply(decoded.record, sequence)
   }
+  state.isReplayed = false
   for (const row of state.rows.values()) {
     state.release(row)
     state.count(row)

@@ -2,7 +2,7 @@
 import { AssetStore, CisternError, type Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { KeyWork } from '../key-work.js'
-import { ASSETS, PLAIN } from '../keys.js'
+import { FILM_KEYS, FILMS } from '../keys.js'
 import { LooseWork, pause } from '../owners/loose-work.js'
 import { say } from '../report.js'
 import { Workshop } from '../workshop.js'
@@ -20,12 +20,12 @@ say({ is: 'opening' })
 const store = await AssetStore.open({ root, durability: durability as Durability, minFreeBytes: 0, flushMs: 20 })
 say({ is: 'opened', ms: 0 })
 for (const event of ['degraded', 'restored', 'evict'] as const) store.on(event, () => tellState(event))
-const leases = ASSETS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
+const leases = FILMS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
 let settling = false
 const loose = new LooseWork(store, seed * 100 + 60)
 const shop = new Workshop(store)
 const works = [
-  ...PLAIN.map((key, index) => goOn(key.id, new KeyWork(shop, key, seed * 100 + index, isOfAFullDisk).step)),
+  ...FILM_KEYS.map((key, index) => goOn(key.id, new KeyWork(shop, key, seed * 100 + index, isOfAFullDisk).step)),
   goOn('checkpoint', checkpoint),
   goOn('fill', () => loose.step('fill')),
   goOn('seal', () => loose.step('seal')),

@@ -4,7 +4,7 @@ import type { Durability } from '@cistern/assets'
 import { randomChoice, randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { type Child, spawnChild } from '../../helpers/child.js'
 import { History } from '../history.js'
-import { ASSETS, KEYS } from '../keys.js'
+import { FILM_KEYS, FILMS, FILMS_ALONE } from '../keys.js'
 import { pause } from '../owners/loose-work.js'
 import { reportsIn } from '../report.js'
 import { examine } from '../survivors.js'
@@ -44,7 +44,7 @@ export async function randomRound(folder: string, seed: number): Promise<RandomO
   if (strange.length > 0) violations.push(`it said: ${strange.join(' ')}`)
   const history = historyOf(reports, durability)
   disk.makeRoom()
-  const found = await examine(root, history)
+  const found = await examine(root, history, FILMS_ALONE)
   violations.push(...found.violations)
   const count = (event: string) => words.filter((word) => word === event).length
   const [degraded, restored, evictions] = [count('degraded'), count('restored'), count('evict')]
@@ -81,8 +81,8 @@ async function settled(child: Child, disk: Disk): Promise<string[]> {
 
 function historyOf(reports: ReturnType<typeof reportsIn>, durability: Durability): History {
   const history = new History(
-    KEYS.map(({ id }) => id),
-    ASSETS,
+    FILM_KEYS.map(({ id }) => id),
+    FILMS,
     durability,
   )
   for (const report of reports) history.add(report)

@@ -1,7 +1,7 @@
 import { AssetStore, CisternError, inspectStore, type ResourceKey } from '@cistern/assets'
 import { complaint } from '../content.js'
 import type { History } from '../history.js'
-import { KEYS } from '../keys.js'
+import { FILM_KEYS, FILMS_ALONE } from '../keys.js'
 import type { Held } from '../report.js'
 import { examine } from '../survivors.js'
 import { FILLERS, SEALED } from './loose-work.js'
@@ -30,9 +30,9 @@ export async function lookThird(
 ): Promise<{ readonly violations: readonly string[]; readonly excused: number }> {
   const found = [
     ...(await served(root, posthumous(firstReports.slice(suspension.before.length)))),
-    ...(await examine(root, history)).violations,
+    ...(await examine(root, history, FILMS_ALONE)).violations,
   ]
-  const key = (what: string) => KEYS.find(({ id }) => what.startsWith(`${id} `))
+  const key = (what: string) => FILM_KEYS.find(({ id }) => what.startsWith(`${id} `))
   const excused = found.filter((what) => suspension.excuses(key(what)?.id ?? ''))
   const isBadBlock = (what: string) => excused.length > 0 && what.startsWith('verify:')
   const violations = found.filter((what) => !excused.includes(what) && !isBadBlock(what))
@@ -48,7 +48,7 @@ async function served(root: string, never: ReadonlySet<string>): Promise<string[
   await using store = await AssetStore.open({ root, minFreeBytes: 0 })
   const found: string[] = []
   if (store.recovery.suspect) found.push(`the third finds ${store.recovery.droppedRecords} records damaged or missing`)
-  for (const key of [...KEYS, SEALED, ...FILLERS]) {
+  for (const key of [...FILM_KEYS, SEALED, ...FILLERS]) {
     const stat = store.stat(key)
     const nonce = (stat?.metadata as Held | undefined)?.nonce
     if (stat === undefined || nonce === undefined) continue

@@ -2,7 +2,7 @@
 import { AssetStore, CisternError, type Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { KeyWork } from '../key-work.js'
-import { ASSETS, PLAIN } from '../keys.js'
+import { FILM_KEYS, FILMS } from '../keys.js'
 import type { Held } from '../report.js'
 import { Workshop } from '../workshop.js'
 import { LooseWork, MAX_ASSETS, pause } from './loose-work.js'
@@ -29,15 +29,15 @@ store.on('readonly', () => {
   tell({ is: 'readonly' })
 })
 process.on('message', (verb) => (verb === 'exit' ? process.exit(0) : void close()))
-for (const key of PLAIN) tell({ is: 'seen', key: key.id, held: heldAt(key) })
-const leases = ASSETS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
+for (const key of FILM_KEYS) tell({ is: 'seen', key: key.id, held: heldAt(key) })
+const leases = FILMS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
 calls.isArmed = true
 tell({ is: 'working' })
 
 const shop = new Workshop(store)
 const works: readonly (readonly [string, () => Promise<void>])[] = [
-  ...PLAIN.map((key, index) => [`work on ${key.id}`, new KeyWork(shop, key, seed * 100 + index).step] as const),
-  ...ASSETS.map((asset) => [`pins of ${asset}`, () => changePin(asset)] as const),
+  ...FILM_KEYS.map((key, index) => [`work on ${key.id}`, new KeyWork(shop, key, seed * 100 + index).step] as const),
+  ...FILMS.map((asset) => [`pins of ${asset}`, () => changePin(asset)] as const),
   ['checkpoint', checkpoint],
   ...(['fill', 'seal', 'compact'] as const).map((kind, index) => [kind, looseWork(kind, index)] as const),
 ]
@@ -133,7 +133,7 @@ async function close(): Promise<void> {
   }
 }
 
-function heldAt(key: (typeof PLAIN)[number]): Held {
+function heldAt(key: (typeof FILM_KEYS)[number]): Held {
   const stat = store.stat(key)
   if (stat?.state !== 'committed') return null
   const { nonce } = (stat.metadata ?? { nonce: 0 }) as NonNullable<Held>

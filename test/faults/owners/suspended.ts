@@ -4,7 +4,7 @@ import type { Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { type Child, spawnChild } from '../../helpers/child.js'
 import { History } from '../history.js'
-import { ASSETS, KEYS } from '../keys.js'
+import { FILM_KEYS, FILMS } from '../keys.js'
 import { lookBeside, lookThird } from './looks.js'
 import { pause } from './loose-work.js'
 import { type OwnerReport, ownerReportsIn, saying } from './report.js'
@@ -58,7 +58,7 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
       violations.push(`the second found ${JSON.stringify(held)} at ${key}, allowed are ${JSON.stringify(allowed)}`)
     history.observed(key, held)
   }
-  for (const asset of ASSETS) for (const pinned of history.allowedPins(asset)) history.observedPin(asset, pinned)
+  for (const asset of FILMS) for (const pinned of history.allowedPins(asset)) history.observedPin(asset, pinned)
   const session = ownerOf(root)
   const stillOwned = (when: string): void => {
     if (!existsSync(join(root, '_index', 'lock'))) violations.push(`the second's lock was gone ${when}`)
@@ -184,8 +184,8 @@ async function leave(
 
 function historyUpTo(reports: readonly OwnerReport[], durability: Durability): History {
   const history = new History(
-    KEYS.map(({ id }) => id),
-    ASSETS,
+    FILM_KEYS.map(({ id }) => id),
+    FILMS,
     durability,
   )
   addAll(history, reports)

@@ -10,6 +10,7 @@ import { everyByte } from '../corrupt/every-byte.js'
 import { FILE_DAMAGE, NO_FILE, type Scene } from '../corrupt/file-damage.js'
 import { historyOfFullStore, makeFullStore } from '../corrupt/full-store.js'
 import { pristineIndex } from '../corrupt/pristine.js'
+import { FILMS_ALONE } from '../keys.js'
 import type { Part, PartOptions, PartOutcome } from '../part.js'
 import { examine } from '../survivors.js'
 
@@ -122,12 +123,14 @@ async function openOne(
       else if (lookAt(root, OWNERSHIP) !== before.root)
         violations.push(`refused (${refusal.message}), and files were touched`)
     }
-    const first = refusal ? undefined : await inTime(examine(root, historyOfFullStore(OURS), { isLossy: true }))
+    const first = refusal
+      ? undefined
+      : await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true }))
     // An unfinished part, whose name no other generation can have, goes with an entry of which no block holds; so it is
     // on purpose that only finished files are looked at.
     const gone = before.bodies.filter((name) => !name.endsWith('.part') && !filesUnder(root).includes(name))
     if (first?.suspect && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
-    const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { isLossy: true })))
+    const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true })))
     violations.push(...(first?.violations ?? []), ...(again?.violations ?? []).map((found) => `again: ${found}`))
     // What the first life added stands in a journal of its own, not behind a tail that was cut.
     if (again?.suspect && !first?.suspect) violations.push('suspect at the second start, and not at the first')
