@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -269,4 +270,57 @@ for (const [what, put] of Object.entries(SOMETHING_ELSE)) {
       assert.deepEqual(Buffer.from(await got.reader.bytes()), Buffer.from(bytes))
     }
   })
+}
+
+test('[core 52] an unfinished part of which no block holds is forgotten, and its file stays for whoever wants to look at it', async (t) => {
+  const root = tempFolder(t)
+  {
+    await using store = await AssetStore.open({ root })
+    await using got = await store.acquire(key)
+    await got.writer?.writeAt(0, randomBytes(1, 1000))
+  }
+  const [part = ''] = readdirSync(join(root, 'film'))
+  flip(join(root, 'film', part), 7)
+  await using store = await AssetStore.open({ root })
+  await using got = await store.acquire(key)
+  assert.deepEqual([...(got.writer?.coverage ?? [])], [])
+  await got.writer?.writeAt(0, randomBytes(2, 1000))
+  await got.writer?.commit()
+  await store.checkpoint()
+  assert.deepEqual(readdirSync(join(root, 'film')).sort(), ['a.ts', part])
+  assert.equal(store.stats().bytes, 1000)
+  const { orphans, deleted } = await store.verify({ repair: true })
+  assert.deepEqual([orphans, deleted], [1, 1])
+})
+
+test('[core 49] on the word of a suspect index no part is deleted, also where nothing is on record of it', async (t) => {
+  const root = tempFolder(t)
+  let recorded = 0
+  {
+    await using store = await AssetStore.open({ root })
+    await using got = await store.acquire(key)
+    await store.checkpoint() // its name is on record, and nothing of its bytes
+    recorded = statSync(journalOf(root)).size
+    await got.writer?.writeAt(0, randomBytes(1, 1000))
+    await got.writer?.release()
+    await store.checkpoint()
+    await store.pin('film')
+  }
+  flip(journalOf(root), recorded + 30)
+  const parts = readdirSync(join(root, 'film'))
+  await using store = await AssetStore.open({ root })
+  assert.equal(store.recovery.suspect, true)
+  {
+    await using got = await store.acquire(key)
+    assert.deepEqual([...(got.writer?.coverage ?? [])], [])
+  }
+  await store.checkpoint()
+  assert.deepEqual(readdirSync(join(root, 'film')), parts)
+})
+
+function journalOf(root: string): string {
+  const index = join(root, '_index')
+  const [journal = '', ...others] = readdirSync(index).filter((name) => name.startsWith('journal-'))
+  assert.deepEqual(others, [])
+  return join(index, journal)
 }

@@ -126,9 +126,10 @@ async function openOne(
     const first = refusal
       ? undefined
       : await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true }))
-    // An unfinished part, whose name no other generation can have, goes with an entry of which no block holds; so it is
-    // on purpose that only finished files are looked at.
-    const gone = before.bodies.filter((name) => !name.endsWith('.part') && !filesUnder(root).includes(name))
+    const bodies = filesUnder(root)
+    // What comes out of a processor is made anew from its source.
+    const isDerived = (name: string) => bodies.includes(name.replace(/\.part$/, '.raw.part'))
+    const gone = before.bodies.filter((name) => !bodies.includes(name) && !isDerived(name))
     if (first?.suspect && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
     const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true })))
     violations.push(...(first?.violations ?? []), ...(again?.violations ?? []).map((found) => `again: ${found}`))

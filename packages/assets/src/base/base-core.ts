@@ -262,6 +262,15 @@ export class BaseCore {
     this.records.gone(key, slot.generation)
   }
 
+  /** Its unfinished generation is not what the record says: the record goes, its files stay, and `verify` tells of them. */
+  forgetActive(key: ResourceKey): void {
+    const slot = this.records.entry(key)?.active
+    if (slot === undefined) return
+    this.records.occupy(key.asset, -slot.source.size)
+    this.unname({ key, generation: slot.generation }, [])
+    this.records.gone(key, slot.generation)
+  }
+
   /** Takes back the name of a generation that is not open. */
   dropNamed(key: ResourceKey, generation: string, name: string): void {
     const stray = { asset: key.asset, path: key.path, name, generation, published: false }
@@ -405,7 +414,9 @@ export class BaseCore {
   }
 
   #letGo(live: LiveGeneration): void {
-    if (isNothing(live)) this.#drop(live, new ResourceRemovedError(`${live.key.id}: nothing was written`))
+    // A suspect index may have lost the records of what was written.
+    if (isNothing(live) && !this.records.suspect)
+      this.#drop(live, new ResourceRemovedError(`${live.key.id}: nothing was written`))
     else this.#close(live)
   }
 

@@ -77,7 +77,7 @@ export class Opening {
     const isPresent = records.entry(state.key)?.active?.generation === slot.generation
     if (driver === undefined || bad === undefined || (bad.length > 0 && bad.length === pieces.length)) {
       await driver?.close()
-      if (isPresent) this.#core.dropActive(state.key)
+      if (isPresent) this.#dropActive(state, driver !== undefined)
       return undefined
     }
     if (!isPresent) {
@@ -189,16 +189,16 @@ export class Opening {
   }
 
   /** Whoever wrote it last may be suspended, not dead, and go on writing: what is on record is copied where he cannot. */
-  async #copyUnproven({ key }: KeyState, slot: ActiveSlot, file: BackendFile): Promise<void> {
-    const isFine = await this.#openStored(file).then(async (driver) => {
-      if (driver === undefined) return false
+  async #copyUnproven(state: KeyState, slot: ActiveSlot, file: BackendFile): Promise<void> {
+    const { key } = state
+    const holds = await this.#openStored(file).then(async (driver) => {
       try {
-        return await this.holds(driver, slot.source.pieces())
+        return driver && (await this.holds(driver, slot.source.pieces()))
       } finally {
-        await driver.close()
+        await driver?.close()
       }
     })
-    if (!isFine) return this.#core.dropActive(key)
+    if (!holds) return this.#dropActive(state, holds === false)
     const copy = await copyPieces(this.#core, key, slot.name, file, [...slot.source.pieces()])
     if (this.#core.records.entry(key)?.active?.generation !== slot.generation) return copy.drop()
     const stray = { asset: key.asset, path: key.path, name: slot.name, generation: slot.generation, published: false }
@@ -208,6 +208,12 @@ export class Opening {
       strays,
     )
     this.#core.sweep(strays)
+  }
+
+  /** Where its file is gone, what else is of it goes too; not on the word of a suspect index. What is damaged stays. */
+  #dropActive({ key }: KeyState, isDamaged: boolean): void {
+    if (isDamaged || this.#core.records.suspect) this.#core.forgetActive(key)
+    else this.#core.dropActive(key)
   }
 
   /** `undefined` when there is no such file any more; other failures reject. */
