@@ -114,6 +114,37 @@ test('[core 36] an index that cannot be written makes the store degraded, and re
   await store.checkpoint()
 })
 
+test('[core 51] while no removal can be recorded nothing is evicted: it would be hidden, and free nothing', async () => {
+  let failing = false
+  await using store = await MemStore.open({
+    maxBytes: 1000,
+    flushMs: 1,
+    fault: ({ op }) => {
+      if (op === 'index' && failing) throw errno('ENOSPC')
+    },
+  })
+  const stored = Array.from({ length: 10 }, (_, n) => ResourceKey.of(`film-${n}`, 'a.ts'))
+  for (const each of stored) await store.put(each, new Uint8Array(100))
+  await store.checkpoint()
+  failing = true
+  const degraded = nextEvent(store, 'degraded')
+  store.pin('film-0').catch(() => undefined)
+  await degraded
+  await assert.rejects(store.put(key, new Uint8Array(100)), (error: Error) => {
+    assert.match(String(error.cause), /ENOSPC/)
+    return isCode('ERR_CISTERN_QUOTA_EXCEEDED')(error)
+  })
+  assert.deepEqual(
+    stored.filter((each) => store.stat(each)),
+    stored,
+  )
+  const restored = nextEvent(store, 'restored')
+  failing = false
+  await restored
+  await store.put(key, new Uint8Array(100))
+  assert.equal(store.stat(stored[1] as ResourceKey), undefined)
+})
+
 test('[core 36] a sync that fails drops what was committed but never durable: it is fetched again', async () => {
   let failing = true
   await using store = await MemStore.open({

@@ -1,6 +1,6 @@
 import { StoreClosedError } from '@cistern/storage'
 import { Pace } from '../index/pace.js'
-import type { AssetStat, Assets, EvictReason, StoreContext } from '../types.js'
+import type { AssetStat, Assets, EvictReason, StoreContext, StoreEvents } from '../types.js'
 import type { Reservation, Reservations } from './reservations.js'
 import type { Lack, Room } from './room.js'
 
@@ -35,6 +35,8 @@ export class Eviction {
   readonly #tidying: Waiting
   readonly #lowering: Waiting
   #running: Promise<void> | undefined
+  /** Why removals cannot be recorded now. What is removed then is hidden, and frees nothing. */
+  #unrecorded: Error | undefined
   #closed = false
   #evictedBytes = 0
 
@@ -45,6 +47,16 @@ export class Eviction {
     this.#room = room
     this.#tidying = unattended(() => room.excess())
     this.#lowering = unattended(() => room.aboveLow())
+    context.events.on('degraded', this.#onDegraded)
+    context.events.on('restored', this.#onRestored)
+  }
+
+  readonly #onDegraded = ({ error }: StoreEvents['degraded'][0]): void => {
+    this.#unrecorded = error
+  }
+
+  readonly #onRestored = (): void => {
+    this.#unrecorded = undefined
   }
 
   /** Somebody waits: who comes now goes behind, or small writes would for ever overtake a large one. */
@@ -85,6 +97,8 @@ export class Eviction {
   /** Resolves once no removal is under way. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#context.events.off('degraded', this.#onDegraded)
+    this.#context.events.off('restored', this.#onRestored)
     this.#beside.clear()
     for (const { reject } of this.#waiting.splice(0)) reject(new StoreClosedError('the store is closed'))
     await this.#running
@@ -137,10 +151,10 @@ export class Eviction {
         measured = true
         continue
       }
-      const victims = lack.hopeless ? [] : this.#choose(lack, tried)
+      const victims = lack.hopeless || this.#unrecorded ? [] : this.#choose(lack, tried)
       if (victims.length === 0) {
         const freed = lack.hopeless || lack.reason === 'assets' ? undefined : this.#context.freed()
-        if (freed === undefined) return this.#refuse(waiting, lack, failure)
+        if (freed === undefined) return this.#refuse(waiting, lack, this.#unrecorded ?? failure)
         await freed
         measured = false
         continue
