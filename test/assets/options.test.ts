@@ -62,7 +62,7 @@ test('[core 37] every option takes what it is for', () => {
     [put, PUT_OPTIONS],
     [{ ...put, processor: async () => processor, mode: 'rewrite', staged: true }, ACQUIRE_OPTIONS],
     [{ verify: true, committed: false, signal }, OPEN_OPTIONS],
-    [{ repair: true, signal, onProgress: () => {} }, VERIFY_OPTIONS],
+    [{ repair: true, signal, onProgress: () => {}, onFinding: () => {} }, VERIFY_OPTIONS],
   ]
   for (const [bag, spec] of bags) assert.deepEqual(checkOptions('call', bag, spec), bag)
 })
@@ -94,6 +94,7 @@ const REFUSED: readonly (readonly [
   ['committed', [0, 'no', null], OPEN_OPTIONS],
   ['repair', [1, null], VERIFY_OPTIONS],
   ['onProgress', [null, true, {}], VERIFY_OPTIONS],
+  ['onFinding', [null, true, {}], VERIFY_OPTIONS],
 ]
 
 test('[core 37] what an option does not take is refused, naming the call, the option and what it takes', () => {

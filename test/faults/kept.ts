@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -15,10 +15,11 @@ export class Kept {
     if (existsSync(store)) cpSync(store, this.#aside, { recursive: true, preserveTimestamps: true })
   }
 
-  /** Where it can be looked at when all is over. */
-  forGood(): string {
+  /** Where it can be looked at when all is over, with what was said on the way there. */
+  forGood(said: string = ''): string {
     const kept = mkdtempSync(join(tmpdir(), 'cistern-faults-'))
     if (existsSync(this.#aside)) cpSync(this.#aside, kept, { recursive: true, preserveTimestamps: true })
+    writeFileSync(join(kept, 'said.jsonl'), said)
     return kept
   }
 }

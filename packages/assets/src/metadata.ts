@@ -28,9 +28,11 @@ export function encodeMetadata(metadata: unknown, option: string = 'metadata'): 
   return new Uint8Array(packed) // a copy of its own: what msgpackr gives is a view of its work buffer
 }
 
-/** The metadata that was encoded: a new copy each time, which the caller may change. */
+/** The metadata that was encoded: a new copy each time, which the caller may change. Throws where it is none. */
 export function decodeMetadata(encoded: Uint8Array): object {
-  return restored(packr.unpack(encoded)) as object
+  const metadata: unknown = restored(packr.unpack(encoded))
+  if (!isPlain(metadata)) throw new TypeError('what was encoded is no metadata')
+  return metadata
 }
 
 /**

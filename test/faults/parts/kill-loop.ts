@@ -53,6 +53,7 @@ function oneStore(
   const kept = new Kept(folder)
   const ids = KEYS.map(({ id }) => id)
   const history = new History(ids, ASSETS, durability)
+  let orphansBefore = 0
   return async (round) => {
     const lifeSeed = seed * 1_000 + round
     const moment = momentOfDeath(lifeSeed, quick ? MOST_QUICK_REPORTS : MOST_REPORTS)
@@ -63,14 +64,24 @@ function oneStore(
     const survivors = await examine(store, history)
     tally.add('rounds')
     tally.addAll(reports)
-    const found = [...violations, ...survivors.violations]
+    // A name is on record before its file is made, and until that is gone.
+    const strays = survivors.orphans - orphansBefore
+    orphansBefore = survivors.orphans
+    const found = [
+      ...violations,
+      ...survivors.violations,
+      ...(strays > 0 ? [`${strays} files that no record names`] : []),
+    ]
     say(
       `  ${String(round).padStart(3)}  killed when ${moment.after}, after ${reports.length} reports; ` +
         `left ${survivors.committed} committed, ${survivors.partial} partial, ${survivors.bytes} bytes, ` +
         `${survivors.orphans} orphans${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`,
     )
     for (const what of found) say(`       ${what}`)
-    if (survivors.violations.length > 0) say(`  the store as round ${round} left it: ${kept.forGood()}`)
+    if (found.length > 0)
+      say(
+        `  the store as round ${round} left it: ${kept.forGood(reports.map((report) => JSON.stringify(report)).join('\n'))}`,
+      )
     return found
   }
 }

@@ -214,7 +214,7 @@ export class BaseCore {
         if (present?.generation === slot.generation) await salvage(this, live.key, present, pieces)
       })
       // More of it cannot be read, or there is no room for a copy: it is fetched whole.
-      .catch(() => this.sweep(this.hide(live.key) ?? []))
+      .catch(() => live.stage !== 'gone' && this.sweep(this.hide(live.key) ?? []))
   }
 
   /** Forgets an unfinished generation; its files are swept. `false` when that has happened already. */
@@ -277,6 +277,11 @@ export class BaseCore {
     const strays = [stray, { ...stray, generation: rawGeneration(generation) }]
     this.unname({ key, generation }, strays)
     this.sweep(strays)
+  }
+
+  /** What is committed under a key, on record or not yet. */
+  committedGeneration(key: ResourceKey): string | undefined {
+    return this.keys.known(key)?.committed?.generation ?? this.records.entry(key)?.committed?.generation
   }
 
   /** The index still knows of it: as the active slot of its key, or as a stray. */

@@ -134,11 +134,11 @@ export class Flushing implements Flushable {
     const active = before?.active?.generation === live.generation ? undefined : before?.active
     const strays = live.raw ? live.files.slice(1) : []
     const displaced = before?.committed
-    const wasPublished = displaced?.fingerprint !== undefined
     // Under the same name, the rename takes its place; until then it stands for what a crash would bring back.
-    if (displaced && displaced.name === live.name && wasPublished) live.replaces.push(displaced.generation)
+    if (displaced?.fingerprint !== undefined && displaced.name === live.name) live.replaces.push(displaced.generation)
+    // Without a fingerprint it has either of its names: its rename is under way, or was cut off by a crash.
     else if (displaced)
-      strays.push({ asset, path, name: displaced.name, generation: displaced.generation, published: wasPublished })
+      strays.push({ asset, path, name: displaced.name, generation: displaced.generation, published: true })
     this.#strays = strays
     live.stage = 'recorded'
     records.record({ type: 'entry', asset, path, committed: live.committedFields(length), active, strays })

@@ -29,6 +29,11 @@ export class Opening {
     // A power cut may have undone the rename that is on record: the part's name is the other place to look.
     const found =
       (await this.#prove(state, slot)) ?? (slot.fingerprint && (await this.#prove(state, unpublished(slot))))
+    // A commit waits for no turn: there may have been one while this waited, which is not on record yet.
+    if (state.committed) {
+      await (found || undefined)?.driver.close()
+      return state.committed
+    }
     if (!found) {
       this.#forget(state, generation)
       return undefined

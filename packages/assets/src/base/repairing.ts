@@ -64,6 +64,7 @@ export class Repairing {
       const slot = entry?.[finding.slot]
       if (slot === undefined || slot.generation !== finding.entry[finding.slot]?.generation) return 'none'
       if (finding.slot === 'active') return this.#forgetBad(key, finding)
+      if (this.#core.committedGeneration(key) !== slot.generation) return 'none' // a newer one takes its place anyway
       const isProcessed = slot.processor !== undefined
       if (finding.missing || isProcessed || finding.good.length === 0) {
         this.#core.sweep(this.#core.hide(key) ?? [])

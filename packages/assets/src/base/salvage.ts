@@ -14,7 +14,7 @@ export async function salvage(
   const { name, generation, fingerprint, metadata, validator, length } = slot
   const file = { name: `${key.asset}/${name}`, generation, fingerprint, state: 'committed' } as const
   const copy = await copyPieces(core, key, name, file, good)
-  if (core.records.entry(key)?.committed?.generation !== generation) return copy.drop()
+  if (core.committedGeneration(key) !== generation) return copy.drop()
   const strays = core.hide(key) ?? []
   copy.record({ length, validator, processor: undefined, metadata }, [])
   core.records.occupy(key.asset, copy.blocks.size)

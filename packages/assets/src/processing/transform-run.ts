@@ -84,7 +84,7 @@ export class TransformRun {
     const piece = await this.#call('update', (transform) => transform.update(bytes))
     if (piece === undefined) return false
     // A view of what was only borrowed has to be copied, and may be longer than the chunk was.
-    this.#batch.add(piece.buffer === bytes.buffer ? piece.slice() : piece)
+    this.#batch.add(piece.buffer === bytes.buffer ? Uint8Array.from(piece) : piece)
     this.#taken += bytes.length
     return true
   }

@@ -1,0 +1,106 @@
+// A commit waits for no turn: it may come while its predecessor is opened, or gets its final name.
+import assert from 'node:assert/strict'
+import { utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ResourceKey, type ResourceWriter, type VerifyFinding } from '@cistern/assets'
+import { DiskBackend } from '#assets/disk/disk-backend.js'
+import { tempFolder } from '../../helpers/temp-folder.js'
+import { filesUnder, openDisk } from '../disk/open-disk.js'
+import { text } from '../facade/stores.js'
+import { beforeReads, openOver } from './faults.js'
+
+const key = ResourceKey.of('film', 'A.ts')
+
+test('what is committed while its predecessor is being opened is not lost to it', async (t) => {
+  const root = tempFolder(t)
+  {
+    await using store = await openDisk(root)
+    await store.put(key, 'version one, the longer of the two')
+  }
+  utimesSync(join(root, 'film/A.ts'), 1, 1) // its checksums are to decide, which takes a while
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  await using got = await store.acquire(key, { mode: 'replace' })
+  await got.writer?.writeAt(0, Buffer.from('version two'))
+  let committing: Promise<unknown> | undefined
+  beforeReads(t, root, async () => {
+    committing ??= got.writer?.commit()
+    await committing
+  })
+  {
+    using reader = await store.open(key)
+    assert.equal(text(await reader.bytes()), 'version two')
+  }
+  assert.equal(store.stat(key)?.generation, got.reader.generation)
+  await store.checkpoint()
+  assert.equal(text(await store.get(key)), 'version two')
+  await store.remove(key)
+  await store.checkpoint()
+  assert.equal(store.stat(key), undefined)
+  assert.deepEqual(filesUnder(root), [])
+})
+
+test('what is committed while its predecessor gets a final name of its own leaves no file of that behind', async (t) => {
+  const root = tempFolder(t)
+  const backend = new Overtaken(root)
+  await using store = await openOver(root, backend, { flushMs: 60_000 })
+  const other = ResourceKey.of('film', 'a.ts')
+  await store.put(other, 'its name is taken')
+  await using first = await store.acquire(key, { mode: 'replace' }) // to be A.ts~1
+  await first.writer?.writeAt(0, Buffer.from('one'))
+  await store.remove(other)
+  await using second = await store.acquire(key, { mode: 'replace' }) // to be A.ts
+  await second.writer?.writeAt(0, Buffer.from('two'))
+  await first.writer?.commit()
+  backend.published = async () => void (await second.writer?.commit())
+  await store.checkpoint()
+  await store.checkpoint()
+  assert.equal(text(await store.get(key)), 'two')
+  assert.deepEqual(filesUnder(root), ['film/A.ts'])
+})
+
+test('a repair leaves alone what is committed meanwhile, and is not on record yet', async (t) => {
+  const keys = [key, ResourceKey.of('film', 'B.ts')] as const
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  for (const each of keys) await store.put(each, new Uint8Array(300_000))
+  await store.checkpoint()
+  for (const { id } of keys) writeFileSync(join(root, id), new Uint8Array(300_000).fill(1, 0, 1000))
+  const writers = new Map<string, ResourceWriter>()
+  for (const each of keys) {
+    const { writer, reader } = await store.acquire(each, { mode: 'replace' })
+    reader.close()
+    if (!writer) throw new Error('no writer')
+    await writer.writeAt(0, Buffer.from('version two'))
+    writers.set(each.id, writer)
+  }
+  // One is repaired, and the other is committed before its turn comes.
+  let committing: Promise<number> | undefined
+  const other = (finding: VerifyFinding) => keys.find(({ id }) => id !== finding.file)?.id ?? ''
+  await store.verify({
+    repair: true,
+    onFinding: (finding) => {
+      committing ??= writers.get(other(finding))?.commit()
+    },
+  })
+  await committing
+  const [kept, ...more] = keys.filter((each) => store.stat(each)?.state === 'committed')
+  assert.ok(kept && more.length === 0)
+  assert.equal(text(await store.get(kept)), 'version two')
+  for (const writer of writers.values()) await writer.release()
+  await store.checkpoint()
+  assert.equal(text(await store.get(kept)), 'version two')
+  const { badBlocks, missing, orphans } = await store.verify()
+  assert.deepEqual([badBlocks, missing, orphans], [0, 0, 0])
+})
+
+class Overtaken extends DiskBackend {
+  /** After a rename, and before anybody knows of it. */
+  published: () => Promise<void> = async () => undefined
+
+  override async publish(name: string, generation: string, length: number): Promise<string> {
+    const fingerprint = await super.publish(name, generation, length)
+    await this.published()
+    return fingerprint
+  }
+}
