@@ -521,6 +521,7 @@ class Run {
     const expected = victims.map((asset) => ({ asset, bytes: sizes.get(asset) ?? 0, reason: reasonOf(limits) }))
     assert.deepEqual(this.#evicted.sort(byAsset), expected.sort(byAsset), 'evicted')
     this.#evicted = []
+    this.#survivors.note(this.#model, false) // a kill may leave what was there between two steps of one operation
     this.#tally.evictions += victims.length
     if (refused) this.#tally.refusals++
   }

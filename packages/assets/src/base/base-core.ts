@@ -12,7 +12,7 @@ import type { Stray } from '../index/record.js'
 import type { BaseContext, IndexRecords } from '../index/records.js'
 import type { ResourceKey } from '../key.js'
 import type { Backend, StoredDriver } from './backend.js'
-import { hideKeys } from './hiding.js'
+import { hideCommitted, hideKeys } from './hiding.js'
 import type { KeyState } from './key-state.js'
 import { KeyStates } from './key-states.js'
 import { type LiveGeneration, rawGeneration } from './live-generation.js'
@@ -183,7 +183,7 @@ export class BaseCore {
     }
     const slot = this.records.entry(live.key)?.committed
     if (good && slot?.generation === live.generation && slot.processor === undefined) this.#salvage(live, slot, good)
-    else this.sweep(this.hide(live.key) ?? [])
+    else this.sweep(hideCommitted(this, live.key))
     this.context.events.emit('fail', { key: live.key, error })
   }
 
@@ -214,7 +214,7 @@ export class BaseCore {
         if (present?.generation === slot.generation) await salvage(this, live.key, present, pieces)
       })
       // More of it cannot be read, or there is no room for a copy: it is fetched whole.
-      .catch(() => live.stage !== 'gone' && this.sweep(this.hide(live.key) ?? []))
+      .catch(() => live.stage !== 'gone' && this.sweep(hideCommitted(this, live.key)))
   }
 
   /** Forgets an unfinished generation; its files are swept. `false` when that has happened already. */
@@ -291,7 +291,7 @@ export class BaseCore {
 
   /** Bytes do not match their checksums: the record goes, the file stays for whoever wants to look at it. */
   damaged(live: LiveGeneration): void {
-    for (const { generation } of hideKeys(this, [live.key], false) ?? []) this.freed(generation)
+    for (const { generation } of hideCommitted(this, live.key, false)) this.freed(generation)
     this.context.events.emit('fail', {
       key: live.key,
       error: new StorageIoError(`${live.key.id}: bytes on disk are not what was written`),

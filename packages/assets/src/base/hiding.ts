@@ -11,12 +11,43 @@ const RECORD_LETTERS = 64 * 1024
 
 /**
  * Hides all of some keys of one asset in this very step, open or at rest, and records it: nobody sees half of it.
- * Returns the files to sweep, `undefined` when there was nothing. Without `sweeps`, the files are left where they are.
+ * Returns the files to sweep, `undefined` when there was nothing.
  */
-export function hideKeys(core: BaseCore, keys: readonly ResourceKey[], sweeps = true): Stray[] | undefined {
-  const removal = new Removal(core, sweeps)
+export function hideKeys(core: BaseCore, keys: readonly ResourceKey[]): Stray[] | undefined {
+  const removal = new Removal(core)
   for (const key of keys) removal.add(key)
   return removal.finish()
+}
+
+/**
+ * Hides what is committed under a key, open or at rest, and records it; whoever fills or rewrites the key goes on.
+ * Returns the files to sweep. Without `sweeps`, they are left where they are.
+ */
+export function hideCommitted(core: BaseCore, key: ResourceKey, sweeps = true): Stray[] {
+  const { records, keys, sweeper } = core
+  const { asset, path } = key
+  const entry = records.entry(key)
+  const state = keys.known(key)
+  const live = state?.committed
+  const slot = entry?.committed
+  const generation = live?.generation ?? slot?.generation
+  if (generation === undefined) return []
+  const strays = live ? live.files : slot ? filesOf(key, slot) : []
+  sweeper.hide(asset, generation, live?.stored ?? slot?.length ?? 0)
+  for (const replaced of live?.replaces.splice(0) ?? core.takeReplaced(generation)) sweeper.join(replaced, generation)
+  if (live) live.stage = 'gone'
+  records.record({
+    type: 'entry',
+    asset,
+    path,
+    committed: undefined,
+    active: entry?.active,
+    strays: sweeps ? strays : [],
+  })
+  if (state && live) core.end(state, live)
+  if (state) core.show(state)
+  records.gone(key, generation)
+  return strays
 }
 
 /**
@@ -26,7 +57,7 @@ export function hideKeys(core: BaseCore, keys: readonly ResourceKey[], sweeps = 
 export function hideAsset(core: BaseCore, asset: string): Promise<Stray[]> | undefined {
   const { records, keys } = core
   if (records.pinned(asset)) records.record({ type: 'pin', asset, pinned: false })
-  const removal = new Removal(core, true)
+  const removal = new Removal(core)
   for (const state of keys.of(asset)) if (state.generations().length > 0) removal.add(state.key)
   removal.record()
   const hidden = records.hideAsset(asset)
@@ -57,7 +88,6 @@ async function removeHidden(asset: string, hidden: HiddenAsset, removal: Removal
 
 class Removal {
   readonly #core: BaseCore
-  readonly #sweeps: boolean
   readonly #all: Stray[] = []
   #found = false
   #asset = ''
@@ -65,9 +95,8 @@ class Removal {
   #strays: Stray[] = []
   #letters = 0
 
-  constructor(core: BaseCore, sweeps: boolean) {
+  constructor(core: BaseCore) {
     this.#core = core
-    this.#sweeps = sweeps
   }
 
   add(key: ResourceKey, entry: Entry | undefined = this.#core.records.entry(key)): void {
@@ -109,7 +138,7 @@ class Removal {
     this.#asset = asset
     this.#paths.push(path)
     this.#all.push(...strays)
-    if (this.#sweeps) this.#strays.push(...strays)
+    this.#strays.push(...strays)
     this.#letters += path.length + strays.reduce((sum, stray) => sum + stray.path.length + stray.name.length + 64, 0)
     if (this.#letters > RECORD_LETTERS) this.record()
   }

@@ -1,6 +1,7 @@
 import { ResourceKey } from '../key.js'
 import type { VerifyOptions, VerifyRepair, VerifyReport } from '../types.js'
 import type { BaseCore } from './base-core.js'
+import { hideCommitted } from './hiding.js'
 import { assetOf, fileId, NamedFiles } from './named-files.js'
 import { salvage } from './salvage.js'
 import { type Finding, type Orphan, Verification } from './verification.js'
@@ -67,7 +68,7 @@ export class Repairing {
       if (this.#core.committedGeneration(key) !== slot.generation) return 'none' // a newer one takes its place anyway
       const isProcessed = slot.processor !== undefined
       if (finding.missing || isProcessed || finding.good.length === 0) {
-        this.#core.sweep(this.#core.hide(key) ?? [])
+        this.#core.sweep(hideCommitted(this.#core, key))
         return 'dropped'
       }
       if (finding.entry.committed) await salvage(this.#core, key, finding.entry.committed, finding.good)

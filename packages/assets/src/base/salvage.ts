@@ -2,6 +2,7 @@ import type { Fragment } from '../index/blocks.js'
 import type { CommittedSlot } from '../index/entry.js'
 import type { ResourceKey } from '../key.js'
 import type { BaseCore } from './base-core.js'
+import { hideCommitted } from './hiding.js'
 import { copyPieces } from './piece-copy.js'
 
 /** Keeps the good pieces of a damaged committed generation: a new unfinished one holds them. Runs in the key's queue. */
@@ -15,8 +16,11 @@ export async function salvage(
   const file = { name: `${key.asset}/${name}`, generation, fingerprint, state: 'committed' } as const
   const copy = await copyPieces(core, key, name, file, good)
   if (core.committedGeneration(key) !== generation) return copy.drop()
-  const strays = core.hide(key) ?? []
-  copy.record({ length, validator, processor: undefined, metadata }, [])
-  core.records.occupy(key.asset, copy.blocks.size)
+  const strays = hideCommitted(core, key)
+  if (core.records.entry(key)?.active) copy.drop()
+  else {
+    copy.record({ length, validator, processor: undefined, metadata }, [])
+    core.records.occupy(key.asset, copy.blocks.size)
+  }
   core.sweep(strays)
 }
