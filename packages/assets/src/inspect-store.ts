@@ -1,4 +1,4 @@
-import { lstat, realpath } from 'node:fs/promises'
+import { lstat, readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { mapIoError, NotFoundError, NotSupportedError } from '@cistern/storage'
 import { type Finding, foundTwice, Verification, type VerifySource } from './base/verification.js'
@@ -60,14 +60,15 @@ async function read(root: string): Promise<Read> {
     try {
       const last = await readLastOwner(dir)
       const { state, isNew, dropped, suspect } = await recover(dir, last?.owner.session)
-      if (isNew && last === undefined)
+      const isEmptied = isNew && (await holdsFiles(root))
+      if (isNew && !isEmptied && last === undefined)
         throw new NotFoundError(`${root} is not a store: it has no readable ${INDEX_FOLDER}/`)
       // Files that are replaced one after the other while they are read may not fit together.
       if (dropped > 0 && attempt === 1) continue
       const recovery = {
         resources: state.resourceCount,
         droppedRecords: dropped,
-        suspect: suspect || state.suspect,
+        suspect: suspect || state.suspect || isEmptied,
         ms: performance.now() - started,
       }
       return { state, recovery }
@@ -76,6 +77,11 @@ async function read(root: string): Promise<Read> {
       throw mapIoError(error, dir, 'read')
     }
   }
+}
+
+/** Of an index without a record: it has lost those that named them. */
+async function holdsFiles(root: string): Promise<boolean> {
+  return (await readdir(root)).some((name) => name !== INDEX_FOLDER)
 }
 
 class Inspection implements StoreInspection {

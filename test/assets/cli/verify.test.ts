@@ -50,6 +50,21 @@ test('verify names what is wrong and where, changes nothing, and exits with 1', 
   assert.deepEqual(await cistern(['verify', root]), ran, 'the second look sees the same')
 })
 
+test('verify of a store whose index lost everything says what a repair would delete', async (t) => {
+  const root = tempFolder(t)
+  await filled(root)
+  const index = join(root, '_index')
+  for (const name of readdirSync(index)) if (name !== 'owner') rmSync(join(index, name), { recursive: true })
+  for (const kept of ['owner', 'nothing']) {
+    if (kept === 'nothing') rmSync(join(index, 'owner'))
+    const { code, stdout } = await cistern(['verify', root])
+    assert.equal(code, 1, kept)
+    assert.match(stdout, /3 orphans\n.*lost records.*--repair deletes it\.\nCopy what you want to keep/)
+    const { suspect, orphans } = document(await cistern(['verify', root, '--json']))
+    assert.deepEqual([suspect, orphans], [true, 3])
+  }
+})
+
 test('verify --json is one document with all of it', async (t) => {
   const root = tempFolder(t)
   await damaged(root)

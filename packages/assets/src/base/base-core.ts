@@ -291,6 +291,7 @@ export class BaseCore {
 
   /** Bytes do not match their checksums: the record goes, the file stays for whoever wants to look at it. */
   damaged(live: LiveGeneration): void {
+    if (live.stage === 'gone') return // a newer one came while it was checked
     for (const { generation } of hideCommitted(this, live.key, false)) this.freed(generation)
     this.context.events.emit('fail', {
       key: live.key,

@@ -15,8 +15,9 @@ export const USAGE = `usage: cistern verify ROOT [--repair] [--json] [--no-progr
   -h, --help      this text
   -v, --version   the version
 
-exit codes: 0 all is well, or was repaired · 1 damage; no such asset or key · 2 wrong usage
-            3 not a store, or it cannot be read · 4 owned by another process · 130 interrupted
+exit codes: 0 all is well, or was repaired · 1 damage to files or index; no such asset or key · 2 wrong usage
+            3 not a store, or it cannot be read · 4 owned by another process
+            130, 143, 129 ended by SIGINT, SIGTERM, SIGHUP
 `
 
 export function version(): string {

@@ -31,9 +31,8 @@ export async function verify(request: VerifyRequest, { output, signal }: Command
     await output.line(json({ root, repair, sound, ...report, ...found }))
   } else {
     for (const line of lines(findings, recovery)) await output.line(line)
-    await output.line(summary(report, recovery))
-    if (!sound && !request.repair)
-      await output.line('with --repair: keeps the good blocks, drops the rest, deletes orphans')
+    await output.line(summary(report, recovery, request.repair))
+    for (const line of sound || request.repair ? [] : advice(report, recovery)) await output.line(line)
   }
   return sound ? EXIT.ok : EXIT.found
 }
@@ -98,7 +97,21 @@ function told(finding: VerifyFinding): string {
   }
 }
 
-function summary(report: VerifyReport, { suspect, droppedRecords }: Recovery): string {
+/** What `--repair` would do about it. */
+function* advice({ badBlocks, missing, orphans }: VerifyReport, { suspect, droppedRecords }: Recovery) {
+  if (orphans > 0 && (suspect || droppedRecords > 0)) {
+    yield 'the index has lost records, and what only they named is an orphan now: --repair deletes it.'
+    yield 'Copy what you want to keep, or bring _index/ back from a backup, before you repair.'
+  }
+  const done = [
+    badBlocks + missing > 0 && 'keeps the good blocks, drops the rest',
+    orphans > 0 && 'deletes orphans',
+    badBlocks + missing + orphans === 0 && 'goes on with what is left of the index',
+  ].filter((part) => part !== false)
+  yield `with --repair: ${done.join(', ')}`
+}
+
+function summary(report: VerifyReport, { suspect, droppedRecords }: Recovery, isRepaired: boolean): string {
   const { resources, bytes, badBlocks, missing, orphans, reopened, dropped, deleted } = report
   const found = [
     droppedRecords > 0 && count(droppedRecords, 'lost record'),
@@ -111,10 +124,10 @@ function summary(report: VerifyReport, { suspect, droppedRecords }: Recovery): s
     dropped > 0 && `${dropped} dropped`,
     deleted > 0 && `${deleted} deleted`,
   ].filter((part) => part !== false)
-  const note =
-    suspect && found.length === 0
-      ? ' (its index was damaged before: a --repair, or verify() in the app, ends that)'
-      : ''
+  const mark = isRepaired
+    ? ' (its index was damaged before, and counts as whole again)'
+    : ' (its index was damaged before: a --repair, or verify() in the app, ends that)'
+  const note = suspect && found.length === 0 ? mark : ''
   const verdict = `${found.length === 0 ? `sound${note}` : found.join(', ')}${done.length > 0 ? `; ${done.join(', ')}` : ''}`
   return `${count(resources, 'resource')}, ${size(bytes)} checked: ${verdict}`
 }
