@@ -19,6 +19,7 @@ import {
   beforeSyncs,
   FailingPublish,
   failNextSync,
+  failSyncs,
   ioError,
   mockPromise,
   openOver,
@@ -291,4 +292,29 @@ test('[core 51] a removal that no record took is not reported by asking for it a
   failNextSync(t, root, 'journal')
   await assert.rejects(store.removeAsset(key.asset), isCode('ERR_CISTERN_STORAGE_IO'))
   assert.equal(await store.remove(key), false)
+})
+
+test('[core 51] what could not be taken off the record is not overwritten, nor by the next writer', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000, cacheEntries: 0 })
+  {
+    await using got = await store.acquire(key, { length: 2 * BLOCK_BYTES })
+    await got.writer?.writeAt(0, randomBytes(1, BLOCK_BYTES))
+  }
+  await store.checkpoint()
+  const restore = failSyncs(t, root, 'journal')
+  for (let writer = 1; writer <= 2; writer++) {
+    await using got = await store.acquire(key)
+    const written = got.writer?.writeAt(0, randomBytes(2, 1000))
+    await assert.rejects(async () => written, isCode('ERR_CISTERN_STORAGE_IO'), `writer ${writer}`)
+  }
+  const seen = await inspectStore(root) // as a kill would leave it
+  assert.deepEqual((await seen.verify()).findings, [])
+  await seen.close()
+  restore()
+  await using got = await store.acquire(key)
+  await got.writer?.writeAt(0, randomBytes(2, 2 * BLOCK_BYTES))
+  await got.writer?.commit()
+  await store.checkpoint()
+  assert.deepEqual((await store.verify()).findings, [])
 })

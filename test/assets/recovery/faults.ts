@@ -56,6 +56,16 @@ export function failNextSync(t: TestContext, root: string, of: 'resource' | 'jou
   })
 }
 
+/** All of that kind fail, until what this returns is called. */
+export function failSyncs(t: TestContext, root: string, of: 'resource' | 'journal'): () => void {
+  const sync = fs.fdatasync
+  const failing = t.mock.method(fs, 'fdatasync', (fd: number, done: Callback) => {
+    if ((resourceFile(root, fd) !== undefined) !== (of === 'resource')) return sync(fd, done)
+    process.nextTick(done, ioError('EIO'))
+  })
+  return () => failing.mock.restore()
+}
+
 /** Inodes of all files synced from now on, in order. */
 export function syncedInodes(t: TestContext): number[] {
   const inodes: number[] = []

@@ -4,6 +4,7 @@ import type { Durability } from '@cistern/assets'
 import { randomChoice, randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { type Child, spawnChild } from '../../helpers/child.js'
 import { History } from '../history.js'
+import { Kept } from '../kept.js'
 import { FILM_KEYS, FILMS, FILMS_ALONE } from '../keys.js'
 import { pause } from '../owners/loose-work.js'
 import { reportsIn } from '../report.js'
@@ -44,13 +45,16 @@ export async function randomRound(folder: string, seed: number): Promise<RandomO
   if (strange.length > 0) violations.push(`it said: ${strange.join(' ')}`)
   const history = historyOf(reports, durability)
   disk.makeRoom()
+  const kept = new Kept(folder)
+  kept.aside(root)
   const found = await examine(root, history, FILMS_ALONE)
   violations.push(...found.violations)
   const count = (event: string) => words.filter((word) => word === event).length
   const [degraded, restored, evictions] = [count('degraded'), count('restored'), count('evict')]
+  const place = violations.length > 0 ? `; the store as it was left: ${kept.forGood(child.stdout)}` : ''
   const line =
     `${durability}, filled ${bouts} times, ${isKilled ? 'killed' : 'closed'}: ${degraded}× degraded, ${restored}× restored, ` +
-    `${evictions} evictions; left ${found.committed} committed, ${found.partial} partial`
+    `${evictions} evictions; left ${found.committed} committed, ${found.partial} partial${place}`
   return { violations: violations.slice(0, 10), line, degraded, restored, evictions }
 }
 

@@ -107,7 +107,10 @@ async function oneCut(
       `${survivors.orphans} orphans, ${survivors.damaged} damaged${found.length > 0 ? `  ${found.length} VIOLATIONS` : ''}`,
   )
   for (const what of found) say(`       ${what}`)
-  if (survivors.violations.length > 0) say(`  the store as cut ${cut} left it: ${kept.forGood()}`)
+  if (survivors.violations.length > 0)
+    say(
+      `  the store as cut ${cut} left it: ${kept.forGood(reports.map((report) => JSON.stringify(report)).join('\n'))}`,
+    )
   return found
 }
 

@@ -178,11 +178,17 @@ export class LiveGeneration {
     }
   }
 
+  /** Before a write. What an earlier one, or a failure, took off the record must be off it by now. */
+  claim(): Promise<void> | undefined {
+    const uncovered = this.#core.records.uncovered(this.generation)
+    return uncovered ? uncovered.then(() => this.#claim()) : this.#claim()
+  }
+
   /**
    * Before the first byte that goes into a part on record: who writes it is on record, and what it looked like, as its
    * last writer left it, is not any more.
    */
-  claim(): Promise<void> | undefined {
+  #claim(): Promise<void> | undefined {
     const { records } = this.#core
     const slot = records.entry(this.key)?.active
     if (slot?.generation !== this.generation) return undefined

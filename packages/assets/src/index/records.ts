@@ -62,6 +62,11 @@ export interface IndexRecords {
   record(record: IndexRecord): number
   /** Resolves once all records up to `sequence` (default: all so far) are as durable as the mode promises. Rejects with the failure of the journal. */
   durable(sequence?: number): Promise<void>
+  /**
+   * Resolves once no record that is durable names bytes of this generation which were taken off it since; `undefined` when
+   * that is so now. Rejects as `durable` does. Until then, nothing may be written over them.
+   */
+  uncovered(generation: string): Promise<void> | undefined
   /** Resolves once all records up to `sequence` (default: all so far) were appended; they may not be on the medium yet. */
   appended(sequence?: number): Promise<void>
   /** Throws `StoreReadonlyError` when another process owns the root by now. Asked before every rename and unlink. */

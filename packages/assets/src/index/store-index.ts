@@ -46,6 +46,8 @@ export class MainIndex implements StoreIndex {
   readonly #hidden = new Set<string>()
   /** Ids of resources that are there but not on record yet. */
   readonly #unrecorded = new Set<string>()
+  /** Generations that bytes were taken off, with the last record that says so, while that is not durable. */
+  readonly #uncovered = new Map<string, number>()
   /** Removals under way. */
   readonly #background = new Set<Promise<void>>()
   readonly #usedRows = new Set<AssetRow>()
@@ -191,12 +193,23 @@ export class MainIndex implements StoreIndex {
     // After that: an asset whose only resource was counted as unrecorded must not be forgotten in between.
     if (record.type === 'entry') this.#recorded(record.asset, record.path)
     const sequence = this.#log.push(record)
+    if (record.type === 'uncover') this.#uncovered.set(record.generation, sequence)
     this.#ride()
     return sequence
   }
 
   durable(sequence: number = this.#log.pushed): Promise<void> {
-    return this.#log.durable(sequence)
+    const done = this.#log.durable(sequence)
+    return this.#uncovered.size === 0 ? done : done.then(() => this.#forgetUncovered(sequence))
+  }
+
+  uncovered(generation: string): Promise<void> | undefined {
+    const sequence = this.#uncovered.get(generation)
+    return sequence === undefined ? undefined : this.durable(sequence)
+  }
+
+  #forgetUncovered(durable: number): void {
+    for (const [generation, sequence] of this.#uncovered) if (sequence <= durable) this.#uncovered.delete(generation)
   }
 
   appended(sequence: number = this.#log.pushed): Promise<void> {
