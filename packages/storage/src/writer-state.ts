@@ -94,6 +94,7 @@ export class WriterState implements Leakable {
     await this.#cut(total)
     await life.hooks.committing?.(total)
     this.#check()
+    this.#checkComplete(total) // bytes may have been lost meanwhile
     life.length = total
     life.committed = true
     life.writer = undefined

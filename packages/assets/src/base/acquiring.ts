@@ -110,7 +110,10 @@ export class Acquiring {
     if (committed) return HeldAcquisition.reading(committed)
     const filling = await this.opening.active(state)
     // A commit waits for no turn: there may have been one since we looked.
-    if (state.committed) return HeldAcquisition.reading(state.committed)
+    if (state.committed) {
+      if (filling) this.#core.unused(filling)
+      return HeldAcquisition.reading(state.committed)
+    }
     if (filling === undefined) return this.#hand(await this.#begin(state, 'fill', options), options)
     if (isAskedFor(filling, options) && filling.isUsable) return this.#hand(filling, options)
     if (filling.source.resource.writing) throw otherwiseWritten(filling)
@@ -132,7 +135,11 @@ export class Acquiring {
       )
     }
     const copy = options.mode === 'extend' ? from : undefined
-    return this.#hand(await this.#begin(state, 'rewrite', { ...options, copy }), options)
+    try {
+      return this.#hand(await this.#begin(state, 'rewrite', { ...options, copy }), options)
+    } finally {
+      if (from) this.#core.unused(from) // opened here, perhaps, and held by nobody
+    }
   }
 
   async #replace(state: KeyState, options: AcquireOptions): Promise<Acquisition> {

@@ -16,6 +16,7 @@ import { hideCommitted, hideKeys } from './hiding.js'
 import type { KeyState } from './key-state.js'
 import { KeyStates } from './key-states.js'
 import { type LiveGeneration, rawGeneration } from './live-generation.js'
+import type { Part } from './part.js'
 import { salvage } from './salvage.js'
 import { SpillDriver } from './spill-driver.js'
 import { Sweeper } from './sweeper.js'
@@ -154,7 +155,7 @@ export class BaseCore {
   }
 
   /** An I/O error took bytes: nothing may name them any more. */
-  lost(live: LiveGeneration, start: number, end: number, error: Error, bytes: number): void {
+  lost(live: LiveGeneration, part: Part, start: number, end: number, error: Error, bytes: number): void {
     const { asset, path } = live.key
     if (live.stage === 'gone') return // its bytes were taken off when it was hidden
     this.records.occupy(asset, -bytes)
@@ -162,8 +163,10 @@ export class BaseCore {
       this.#fail(live, error, (piece) => piece.end <= start || piece.start >= end)
       return
     }
-    if (live.purpose === 'fill')
-      this.records.record({ type: 'uncover', asset, path, generation: live.generation, start, end })
+    // What came out of a processor is on no record before its commit.
+    if (live.purpose !== 'fill' || part !== live.source) return
+    this.records.record({ type: 'uncover', asset, path, generation: live.generation, start, end })
+    live.flushing.written() // the record of whole blocks went: what is left of them goes on it anew
   }
 
   /**
@@ -197,7 +200,12 @@ export class BaseCore {
     this.sweeper.hide(live.key.asset, live.generation, live.stored)
     state.forget(live)
     const slot = this.records.entry(live.key)?.committed
-    if (slot) this.sweeper.reveal(live.key.asset, slot.generation)
+    if (slot) {
+      this.sweeper.reveal(live.key.asset, slot.generation, slot.length)
+      // What it was to lose its name to this one, it still loses to that one.
+      const replaced = live.replaces.splice(0).filter((generation) => generation !== slot.generation)
+      if (replaced.length > 0) this.#unpublished.set(slot.generation, replaced)
+    }
     this.unname(live, files)
     this.show(state)
     this.records.gone(live.key, live.generation)
@@ -291,7 +299,7 @@ export class BaseCore {
 
   /** Bytes do not match their checksums: the record goes, the file stays for whoever wants to look at it. */
   damaged(live: LiveGeneration): void {
-    if (live.stage === 'gone') return // a newer one came while it was checked
+    if (live.stage === 'gone') return // a newer one was committed while it was looked at, or it was removed
     for (const { generation } of hideCommitted(this, live.key, false)) this.freed(generation)
     this.context.events.emit('fail', {
       key: live.key,
@@ -439,6 +447,8 @@ export class BaseCore {
       this.#unpublished.set(live.generation, live.replaces.splice(0))
     const state = this.keys.known(live.key)
     if (state === undefined) return
+    // At rest, what is on record counts, bytes included that could not be read while it was open.
+    if (state.committed === live) this.records.occupy(live.key.asset, (live.output.resource.length ?? 0) - live.stored)
     state.forget(live)
     this.show(state)
     this.keys.forgetEmpty(state)
@@ -483,7 +493,7 @@ export class BaseCore {
     await Promise.all(lives.flatMap((live) => live.resources().map((resource) => resource.drained())))
     for (const live of lives) {
       if (live.stage !== 'filling' || live.isClosed) continue
-      if (live.purpose !== 'fill' || isNothing(live)) this.#drop(live, error)
+      if (live.purpose !== 'fill' || (isNothing(live) && !this.records.suspect)) this.#drop(live, error)
       else this.records.dirty(live.flushing)
     }
     await this.records.flush(true).catch(() => undefined) // a journal that fails is reported as `degraded`

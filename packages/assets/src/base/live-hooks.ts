@@ -64,7 +64,7 @@ abstract class PartHooks implements ResourceHooks {
 
   lost(start: number, end: number, error: Error, bytes: number): void {
     this.part.tracker.lost(start, end)
-    this.core.lost(this.live, start, end, error, bytes)
+    this.core.lost(this.live, this.part, start, end, error, bytes)
   }
 
   #guard(start: number, end: number): void | Promise<void> {

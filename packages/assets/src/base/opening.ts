@@ -238,6 +238,7 @@ export class Opening {
     const entry = records.entry(key)
     if (entry?.committed?.generation !== generation) return
     records.occupy(key.asset, -entry.committed.length)
+    for (const replaced of this.#core.takeReplaced(generation)) this.#core.freed(replaced)
     records.record({ type: 'entry', asset: key.asset, path: key.path, committed: undefined, active: entry.active })
     this.#core.show(state)
     records.gone(key, generation)

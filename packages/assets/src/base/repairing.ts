@@ -64,8 +64,9 @@ export class Repairing {
       const entry = this.#core.records.entry(key)
       const slot = entry?.[finding.slot]
       if (slot === undefined || slot.generation !== finding.entry[finding.slot]?.generation) return 'none'
+      // A commit waits for no turn: a newer one takes its place anyway, or it is the committed one itself by now.
+      if ((this.#core.committedGeneration(key) === slot.generation) !== (finding.slot === 'committed')) return 'none'
       if (finding.slot === 'active') return this.#forgetBad(key, finding)
-      if (this.#core.committedGeneration(key) !== slot.generation) return 'none' // a newer one takes its place anyway
       const isProcessed = slot.processor !== undefined
       if (finding.missing || isProcessed || finding.good.length === 0) {
         this.#core.sweep(hideCommitted(this.#core, key))
@@ -90,7 +91,10 @@ export class Repairing {
       if (!present?.has(piece)) continue // overwritten since
       const { start, end } = piece
       records.record({ type: 'uncover', asset: key.asset, path: key.path, generation, start, end })
-      this.#core.keys.known(key)?.filling?.source.resource.drop(start, end)
+      const filling = this.#core.keys.known(key)?.filling
+      filling?.source.tracker.lost(start, end) // a flush under way must not put it on record again
+      filling?.source.resource.drop(start, end)
+      filling?.flushing.written()
       records.occupy(key.asset, start - end)
       repair = 'reopened'
     }

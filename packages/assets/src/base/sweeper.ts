@@ -37,10 +37,9 @@ export class Sweeper {
     this.#hidden.set(generation, (this.#hidden.get(generation) ?? 0) + bytes)
   }
 
-  /** It is seen again: what was to take its place is gone. */
-  reveal(asset: string, generation: string): void {
-    const bytes = this.#hidden.get(generation) ?? 0
-    this.#records.occupy(undefined, -bytes)
+  /** It is seen again, with all that is on record of it: what was to take its place is gone. */
+  reveal(asset: string, generation: string, bytes: number): void {
+    this.#records.occupy(undefined, -(this.#hidden.get(generation) ?? 0))
     this.#records.occupy(asset, bytes)
     this.#hidden.delete(generation)
   }

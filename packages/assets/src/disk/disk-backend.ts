@@ -67,12 +67,14 @@ export class DiskBackend implements Backend {
       // Repeated after a crash: the rename may have happened.
       if (errnoOf(error) !== 'ENOENT') throw mapIoError(error, final, 'publish')
     }
-    const { length: found, fingerprint } = this.#look(final)
+    const { length: found, fingerprint, links } = this.#look(final)
     if (found !== length) throw new StorageIoError(`${final} has ${found} bytes, not ${length}`, { path: final })
+    // Moved there and back: of two links to one file, rename() leaves both.
+    if (links > 1) await this.#unlink(part)
     return fingerprint
   }
 
-  #look(path: string): { readonly length: number; readonly fingerprint: string } {
+  #look(path: string): ReturnType<typeof lookAt> {
     try {
       return lookAt(path)
     } catch (error) {

@@ -17,8 +17,14 @@ const stored = (driver: FileDriver, final: string): StoredDriver =>
   })
 
 /** Length and fingerprint of a finished file. Throws what `lstat` throws. */
-export const lookAt = (path: string): { readonly length: number; readonly fingerprint: string } =>
-  look(lstatSync(path, { bigint: true }))
+export function lookAt(path: string): {
+  readonly length: number
+  readonly fingerprint: string
+  readonly links: number
+} {
+  const stat = lstatSync(path, { bigint: true })
+  return { ...look(stat), links: Number(stat.nlink) }
+}
 
 /** Inode and time of change: what a replaced or rewritten file cannot share with the one that was recorded. */
 const look = (stat: BigIntStats): { readonly length: number; readonly fingerprint: string } => ({
