@@ -62,13 +62,14 @@ export class History {
     this.#pin(asset).restart(pinned)
   }
 
-  add(report: Report): void {
+  /** `isCertain`: it was done by the time of the crash, and not told by a process that outlived it for a moment. */
+  add(report: Report, isCertain = true): void {
     switch (report.is) {
       case 'begin':
         this.#begin(report.key, report.held)
         break
       case 'done':
-        this.#done(report.key, report.held, report.synced === true)
+        this.#done(report.key, report.held, report.synced === true, isCertain)
         break
       case 'undone':
         this.#key(report.key).undone()
@@ -83,7 +84,7 @@ export class History {
         this.#pin(report.asset).begin(report.pinned)
         break
       case 'done-pin':
-        this.#pin(report.asset).done(report.pinned, this.#durability !== 'relaxed')
+        this.#pin(report.asset).done(report.pinned, isCertain && this.#durability !== 'relaxed')
         break
       case 'begin-remove-asset':
         this.#beginRemoval(report.asset)
@@ -95,7 +96,7 @@ export class History {
         this.#checkpoint = [...this.#keys.values()].map((key) => key.mark())
         break
       case 'done-checkpoint':
-        if (!this.#isLossy) for (const raise of this.#checkpoint) raise()
+        if (isCertain && !this.#isLossy) for (const raise of this.#checkpoint) raise()
         break
     }
   }
@@ -115,10 +116,10 @@ export class History {
     this.#pin(asset).begin(false) // what is removed as a whole is not kept offline any more
   }
 
-  #done(key: string, held: Held, synced: boolean): void {
+  #done(key: string, held: Held, synced: boolean, isCertain: boolean): void {
     const raced = this.#raced.has(key)
     const isDurable = this.#durability === 'strict' || (this.#durability === 'ordered' && synced)
-    this.#key(key).done(held, isDurable && !raced)
+    this.#key(key).done(held, isCertain && isDurable && !raced)
     if (raced) this.#key(key).begin(null)
   }
 

@@ -21,22 +21,31 @@ export function momentOfDeath(seed: number, mostReports: number): Moment {
   return { after: 'opened', reports: Math.floor(random() * mostReports), ms }
 }
 
+/** What happens to a child at its moment. */
+export interface Strike {
+  /** Before it, while all still works. */
+  prepare(): void
+  now(): void
+}
+
 export interface Life {
   readonly reports: readonly Report[]
+  /** So many of them were heard before it was struck: what they say was done, was done by then. */
+  readonly heard: number
   /** What it saw that must not be, and what it died of other than us. */
   readonly violations: readonly string[]
 }
 
 /**
- * One child, from its start to its end. `strike` is what happens at its moment; what fails in it after that is not a
- * violation, wrong bytes and uncaught errors are.
+ * One child, from its start to its end. `strike` is what happens at its moment, besides its death; what fails in it after
+ * that is not a violation, wrong bytes and uncaught errors are.
  */
 export async function live(
   store: string,
   seed: number,
   durability: Durability,
   { after, reports: toCome, ms }: Moment,
-  strike?: (child: Child) => void,
+  strike?: Strike,
 ): Promise<Life> {
   await using child = spawnChild(new URL('./child.js', import.meta.url), { args: [store, String(seed), durability] })
   const begun = await Promise.race([printed(child, `"${after}"`), limit(STALLED)])
@@ -44,8 +53,10 @@ export async function live(
   await Promise.race([reported(child, toCome), limit(MOST)])
   await elapsed(ms)
   const wasRunning = child.process.exitCode === null
+  strike?.prepare()
+  await elapsed(1) // what was said meanwhile is heard
   const before = strike ? reportsIn(child.stdout).length : Number.POSITIVE_INFINITY
-  strike?.(child)
+  strike?.now()
   await child.kill()
   const reports = reportsIn(child.stdout)
   const violations = [
@@ -53,7 +64,7 @@ export async function live(
     ...complaints(reports, before),
     ...(wasRunning ? lastWords(child) : [`ended by itself: ${child.stderr}`]),
   ]
-  return { reports, violations }
+  return { reports, heard: before, violations }
 }
 
 /** The first few say it all. A report that the pipe still held when we struck is of before, and a failure in it unlikely. */

@@ -88,11 +88,11 @@ async function oneCut(
   const withLog = random() < 0.3
   const moment = momentOfDeath(lifeSeed, quick ? MOST_QUICK_REPORTS : MOST_REPORTS)
   const store = `${disk.mount}/store`
-  const { reports, violations } = await live(store, lifeSeed, durability, moment, () => {
-    writeBack(store, writeback, random)
-    disk.cutPower(withLog)
+  const { reports, heard, violations } = await live(store, lifeSeed, durability, moment, {
+    prepare: () => writeBack(store, writeback, random),
+    now: () => disk.cutPower(withLog),
   })
-  for (const report of reports) history.add(report)
+  for (const [index, report] of reports.entries()) history.add(report, index < heard)
   await disk.restorePower()
   kept.aside(store)
   const survivors = await examineElsewhere(store, history)
