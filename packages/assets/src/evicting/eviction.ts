@@ -1,4 +1,4 @@
-import { StoreClosedError } from '@cistern/storage'
+import { CisternError, StoreClosedError } from '@cistern/storage'
 import { Pace } from '../index/pace.js'
 import type { AssetStat, Assets, EvictReason, StoreContext, StoreEvents } from '../types.js'
 import type { Reservation, Reservations } from './reservations.js'
@@ -170,6 +170,8 @@ export class Eviction {
 
   #refuse(waiting: Waiting, lack: Lack, cause: Error | undefined): void {
     this.#drop(waiting)
+    // Somebody else owns the root: that nothing can be evicted is the least of it.
+    if (CisternError.is(cause, 'ERR_CISTERN_STORE_READONLY')) return waiting.reject(cause)
     const error = waiting.demand.refuse(lack, cause)
     if (error === undefined) waiting.resolve()
     else waiting.reject(error)
