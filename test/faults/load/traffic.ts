@@ -5,6 +5,7 @@ import type { Turns } from './turns.js'
 
 const PER_ASSET = 10
 const PIECE = 8 * 1024
+const JUST_NOW = 250 // ms: what can be evicted since then could perhaps not be when a write was refused
 const [SHORTEST, LONGEST] = [8 * 1024, 56 * 1024]
 
 /** What came of it. */
@@ -30,6 +31,8 @@ export class Traffic {
   readonly #turns: Turns
   readonly #random: () => number
   readonly #lengths = new Map<number, number>()
+  /** When an asset's last handle was closed. */
+  readonly #leftAt = new Map<string, number>()
   #next = 0
   #stopping = false
 
@@ -55,6 +58,7 @@ export class Traffic {
       const first = asset * PER_ASSET
       await Promise.all(Array.from({ length: PER_ASSET }, (_, index) => this.#resource(asset, first + index, scale)))
       this.counts.assets++
+      this.#left(asset)
       await this.#again(asset)
     }
   }
@@ -94,14 +98,21 @@ export class Traffic {
   #refused(released: Promise<void>, bytes: number): Promise<void> {
     this.counts.refused++
     const { limits, pinnedBytes } = this.#store.stats()
-    const evictable = [...this.#store.assets()].filter((stat) => stat.leases === 0 && !stat.pinned && stat.bytes > 0)
+    const free = [...this.#store.assets()].filter((stat) => stat.leases === 0 && !stat.pinned && stat.bytes > 0)
+    const evictable = free.filter(({ asset }) => !this.#isJustLeft(asset))
+    const kept = free.reduce((sum, stat) => sum + (this.#isJustLeft(stat.asset) ? stat.bytes : 0), pinnedBytes)
     const underWay = this.#turns.waiting === 0 ? 0 : this.#turns.limit * PIECE
-    if (evictable.length > 0 && pinnedBytes + underWay + bytes <= (limits.maxBytes ?? 0)) {
-      this.violations.push(
-        `refused ${bytes} bytes with ${evictable.length} assets to evict and ${pinnedBytes} bytes kept`,
-      )
-    }
+    if (evictable.length > 0 && kept + underWay + bytes <= (limits.maxBytes ?? 0))
+      this.violations.push(`refused ${bytes} bytes with ${evictable.length} assets to evict and ${kept} bytes kept`)
     return released
+  }
+
+  #left(asset: number): void {
+    this.#leftAt.set(keyOf(asset, 0).asset, performance.now())
+  }
+
+  #isJustLeft(asset: string): boolean {
+    return performance.now() - (this.#leftAt.get(asset) ?? 0) < JUST_NOW
   }
 
   /** Reads what comes until the writer is done with it, well or not. */
@@ -130,6 +141,7 @@ export class Traffic {
       const bytes = await reader.bytes()
       if (bytes.length !== this.#lengths.get(n) || !isRight(n, 0, bytes)) this.violations.push(`${n}: wrong bytes`)
       this.counts.again++
+      this.#left(before)
     } catch (error) {
       // Evicted between the look and the open.
       if (CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) this.counts.evicted++

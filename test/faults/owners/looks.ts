@@ -8,6 +8,8 @@ import { FILLERS, SEALED } from './loose-work.js'
 import { type OwnerReport, saying } from './report.js'
 import type { Suspension } from './suspension.js'
 
+const LOOKED_AT: readonly ResourceKey[] = [...FILM_KEYS, SEALED, ...FILLERS]
+
 /** A look from outside while the second works and the first is awake again. */
 export async function lookBeside(root: string, suspension: Suspension): Promise<string[]> {
   try {
@@ -32,7 +34,7 @@ export async function lookThird(
     ...(await served(root, posthumous(firstReports.slice(suspension.before.length)))),
     ...(await examine(root, history, FILMS_ALONE)).violations,
   ]
-  const key = (what: string) => FILM_KEYS.find(({ id }) => what.startsWith(`${id} `))
+  const key = (what: string) => LOOKED_AT.find(({ id }) => what.startsWith(`${id} `))
   const excused = found.filter((what) => suspension.excuses(key(what)?.id ?? ''))
   const isBadBlock = (what: string) => excused.length > 0 && what.startsWith('verify:')
   const violations = found.filter((what) => !excused.includes(what) && !isBadBlock(what))
@@ -48,7 +50,7 @@ async function served(root: string, never: ReadonlySet<string>): Promise<string[
   await using store = await AssetStore.open({ root, minFreeBytes: 0 })
   const found: string[] = []
   if (store.recovery.suspect) found.push(`the third finds ${store.recovery.droppedRecords} records damaged or missing`)
-  for (const key of [...FILM_KEYS, SEALED, ...FILLERS]) {
+  for (const key of LOOKED_AT) {
     const stat = store.stat(key)
     const nonce = (stat?.metadata as Held | undefined)?.nonce
     if (stat === undefined || nonce === undefined) continue
