@@ -17,6 +17,7 @@ import {
   wrapWriter,
 } from '@cistern/storage'
 import { GatedDriver } from '@cistern/storage/testing'
+import { deferred } from '../helpers/deferred.js'
 
 function fresh(hooks: ResourceHooks = {}): Resource {
   return new Resource({ generation: 'g', driver: new GatedDriver(new MemDriver()), hooks })
@@ -381,3 +382,27 @@ class ForeignWriter extends WriterBase {
     return this.#inner.release(cause)
   }
 }
+
+test('a commit finds the bytes that were lost while it waited for its hook, and leaves the writer as it was', async () => {
+  const driver = new GatedDriver(new MemDriver())
+  const asked = deferred()
+  const ready = deferred()
+  const committing = (): Promise<void> => {
+    asked.resolve()
+    return ready.promise
+  }
+  const resource = new Resource({ generation: 'g', driver, hooks: { committing } })
+  const writer = resource.openWriter()
+  const reader = resource.openReader()
+  await writer.writeAt(0, some(10))
+  const commit = writer.commit()
+  await asked.promise
+  driver.beforeRead = () => {
+    throw new Error('on purpose')
+  }
+  await assert.rejects(reader.readAt(0, some(4)), { code: 'ERR_CISTERN_STORAGE_IO' })
+  ready.resolve()
+  await assert.rejects(commit, { code: 'ERR_CISTERN_INCOMPLETE' })
+  await writer.writeAt(0, some(4))
+  assert.equal(await writer.commit(), 10)
+})

@@ -71,6 +71,21 @@ test('[core 21] an idle file is closed when it is removed or rewritten', { skip 
   await until(() => held(root).every((path) => path === `${root}/film/1.ts`))
 })
 
+test('[core 21] what was opened only to be rewritten is closed when it is not', { skip }, async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { cacheEntries: 0 })
+  await fill(store, 1)
+  await store.checkpoint()
+  await until(() => held(root).length === 0)
+  {
+    await using got = await store.acquire(keyOf(1), { mode: 'rewrite' })
+    await got.writer?.writeAt(0, Buffer.from('another'))
+  }
+  await store.checkpoint()
+  await until(() => held(root).length === 0)
+  assert.equal(Buffer.from((await store.get(keyOf(1))) ?? []).toString(), 'text 1')
+})
+
 test('[core 21] however much is written at once, unsynced files do not pile up', { skip }, async (t) => {
   const root = tempFolder(t)
   await using store = await openDisk(root, { flushMs: 60_000 })

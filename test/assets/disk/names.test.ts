@@ -126,3 +126,19 @@ test('files are for their owner alone', { skip: process.platform === 'win32' }, 
     assert.equal(statSync(join(root, folder)).mode & 0o777, 0o700, folder)
   }
 })
+
+test('what is moved there and back at once has one file, and none is left when it is removed', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root)
+  const [here, there] = [key('a.ts'), key('b.ts')]
+  await store.put(here, 'a text')
+  await store.checkpoint()
+  await Promise.all([store.move(here, there), store.move(there, here)])
+  await store.checkpoint()
+  assert.deepEqual(filesUnder(root), ['film/a.ts'])
+  const { findings } = await store.verify()
+  assert.deepEqual(findings, [])
+  await store.remove(here)
+  await store.checkpoint()
+  assert.deepEqual(filesUnder(root), [])
+})

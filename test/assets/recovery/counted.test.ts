@@ -6,9 +6,11 @@ import { driverAssets, openIndex, openStore, ResourceKey } from '@cistern/assets
 import { MemStore } from '@cistern/mem-store'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
 import { randomBytes } from '../../helpers/bytes.js'
+import { eventLoopTurn } from '../../helpers/deferred.js'
 import { openFilesUnder } from '../../helpers/descriptors.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { filesUnder, isCode, openDisk, until } from '../disk/open-disk.js'
+import { PositionXor } from '../processing/staged.js'
 import { RecordBackend } from '../record-backend.js'
 import { beforeReads, FailingPublish, ioError, openOver } from './faults.js'
 
@@ -92,4 +94,83 @@ test('[core 35] over a backend that tells no fingerprints (no `stat`), a strict 
     assert.equal(Buffer.from((await store.get(key)) ?? []).toString(), value)
     assert.equal(store.stats().bytes, value.length)
   }
+})
+
+test('[core 51] a rename that failed, then a newer commit that failed: neither is counted once the rename is done', async () => {
+  let failing = ''
+  await using store = await MemStore.open({
+    flushMs: 60_000,
+    cacheEntries: 0,
+    fault: ({ op }) => {
+      if (op === failing) throw ioError('EIO')
+    },
+  })
+  await store.put(key, new Uint8Array(1000))
+  await store.checkpoint()
+  failing = 'publish'
+  await store.put(key, new Uint8Array(2000))
+  await store.checkpoint()
+  failing = 'sync'
+  await store.put(key, new Uint8Array(4000))
+  await store.checkpoint()
+  await until(() => store.stat(key)?.length === 2000)
+  failing = ''
+  assert.equal((await store.get(key))?.length, 2000)
+  await store.checkpoint()
+  await eventLoopTurn()
+  assert.equal(store.stats().bytes, 2000)
+  await store.remove(key)
+  await store.checkpoint()
+  assert.equal(store.stats().bytes, 0)
+})
+
+test('[core 51] what is left of a block of which a read failed is still there when its readers are gone', async () => {
+  let isBroken = false
+  await using store = await MemStore.open({
+    flushMs: 60_000,
+    cacheEntries: 0,
+    fault: ({ op }) => {
+      if (op === 'read' && isBroken) throw ioError('EIO')
+    },
+  })
+  const { reader, writer } = await store.acquire(key)
+  await writer?.writeAt(0, new Uint8Array(1000))
+  await writer?.release()
+  await store.checkpoint()
+  isBroken = true
+  await assert.rejects(reader.readAt(0, new Uint8Array(10)), isCode('ERR_CISTERN_STORAGE_IO'))
+  isBroken = false
+  reader.close()
+  await store.checkpoint()
+  await eventLoopTurn()
+  assert.equal(store.stat(key)?.coverage.size, 990)
+  assert.equal(store.stats().bytes, 990)
+  await store.remove(key)
+  await store.checkpoint()
+  assert.equal(store.stats().bytes, 0)
+})
+
+test('[core 51] a failed read of what came out of a processor takes nothing off what was received', async () => {
+  let isBroken = false
+  await using store = await MemStore.open({
+    flushMs: 60_000,
+    cacheEntries: 0,
+    fault: ({ op }) => {
+      if (op === 'read' && isBroken) throw ioError('EIO')
+    },
+  })
+  const { reader, writer } = await store.acquire(key, { processor: new PositionXor() })
+  await writer?.writeAt(0, new Uint8Array(1000))
+  await store.checkpoint()
+  assert.equal(store.stats().bytes, 2000) // what was received, and what came out of it
+  isBroken = true
+  await assert.rejects(reader.readAt(0, new Uint8Array(10)), isCode('ERR_CISTERN_STORAGE_IO'))
+  isBroken = false
+  await writer?.release()
+  reader.close()
+  await store.checkpoint()
+  await eventLoopTurn()
+  assert.equal(store.stat(key)?.received?.size, 1000)
+  assert.equal(store.stat(key)?.storedBytes, 1000)
+  assert.equal(store.stats().bytes, 1000)
 })

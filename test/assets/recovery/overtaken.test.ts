@@ -7,7 +7,7 @@ import { ResourceKey, type ResourceWriter, type VerifyFinding } from '@cistern/a
 import { DiskBackend } from '#assets/disk/disk-backend.js'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
-import { filesUnder, openDisk } from '../disk/open-disk.js'
+import { filesUnder, isCode, openDisk, until } from '../disk/open-disk.js'
 import { text } from '../facade/stores.js'
 import { beforeReads, openOver } from './faults.js'
 
@@ -101,6 +101,56 @@ for (const how of ['damaged', 'missing'] as const) {
     assert.equal(store.stats().bytes, 2 * 'version two'.length + salvaged)
   })
 }
+
+test('what is put while its predecessor is checked and found damaged is not dropped in its place', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  await store.put(key, new Uint8Array(1000))
+  await store.checkpoint()
+  using before = await store.open(key)
+  writeFileSync(join(root, key.id), new Uint8Array(1000).fill(1))
+  let putting: Promise<unknown> | undefined
+  beforeReads(t, root, async () => {
+    putting ??= store.put(key, 'version two')
+    await putting
+  })
+  await assert.rejects(store.open(key, { verify: true }), isCode('ERR_CISTERN_NOT_FOUND'))
+  assert.ok(putting)
+  assert.notEqual(store.stat(key)?.generation, before.generation)
+  assert.equal(text(await store.get(key)), 'version two')
+  before.close()
+  await store.checkpoint()
+  assert.equal(text(await store.get(key)), 'version two')
+  assert.deepEqual(filesUnder(root), [key.id])
+  assert.equal(store.stats().bytes, 'version two'.length)
+})
+
+test('a repair takes nothing off what is committed just when a bad block of it is found', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  await using got = await store.acquire(key)
+  await got.writer?.writeAt(0, new Uint8Array(2 * BLOCK_BYTES))
+  await store.checkpoint()
+  const [part = ''] = filesUnder(root)
+  writeFileSync(join(root, part), new Uint8Array(2 * BLOCK_BYTES).fill(1, 0, 1000))
+  let committing: Promise<unknown> | undefined
+  beforeReads(t, root, async () => {
+    committing ??= got.writer?.commit()
+    await committing
+  })
+  const { findings } = await store.verify({ repair: true })
+  assert.deepEqual(
+    findings.map(({ kind, repair }) => [kind, repair]),
+    [['damaged', 'none']],
+  )
+  await store.checkpoint()
+  assert.equal(store.stat(key)?.state, 'committed')
+  assert.equal(store.stats().bytes, 2 * BLOCK_BYTES)
+  await store.remove(key)
+  got.reader.close()
+  await until(() => store.stats().bytes === 0)
+  assert.equal(store.stats().bytes, 0)
+})
 
 class Overtaken extends DiskBackend {
   /** After a rename, and before anybody knows of it. */

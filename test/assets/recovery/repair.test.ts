@@ -318,6 +318,29 @@ test('[core 49] on the word of a suspect index no part is deleted, also where no
   assert.deepEqual(readdirSync(join(root, 'film')), parts)
 })
 
+test('[core 49] on the word of a suspect index a closing store deletes no part either', async (t) => {
+  const root = tempFolder(t)
+  let recorded = 0
+  {
+    await using store = await AssetStore.open({ root })
+    await using got = await store.acquire(key)
+    await store.checkpoint()
+    recorded = statSync(journalOf(root)).size
+    await got.writer?.writeAt(0, randomBytes(1, 1000))
+    await got.writer?.release()
+    await store.checkpoint()
+    await store.pin('film')
+  }
+  flip(journalOf(root), recorded + 30)
+  const parts = readdirSync(join(root, 'film'))
+  const store = await AssetStore.open({ root })
+  assert.equal(store.recovery.suspect, true)
+  const { writer } = await store.acquire(key)
+  assert.deepEqual([...(writer?.coverage ?? [])], [])
+  await store.close() // with it still open
+  assert.deepEqual(readdirSync(join(root, 'film')), parts)
+})
+
 function journalOf(root: string): string {
   const index = join(root, '_index')
   const [journal = '', ...others] = readdirSync(index).filter((name) => name.startsWith('journal-'))
