@@ -26,8 +26,10 @@ import {
   type VerifyFinding,
 } from '@cistern/assets'
 import { randomBytes } from '../../helpers/bytes.js'
+import { deferred } from '../../helpers/deferred.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { openDisk } from '../disk/open-disk.js'
+import { beforeReads, beforeSyncs } from './faults.js'
 
 const BLOCK = 256 * 1024
 const key = ResourceKey.of('film', 'a.ts')
@@ -115,6 +117,41 @@ test('[core 50] bad blocks of an unfinished resource are asked for again', async
     assert.equal((await store.verify({ repair: true })).badBlocks, 1)
     assert.deepEqual([...(got.writer?.coverage.gaps(0, 3 * BLOCK) ?? [])], [{ start: BLOCK, end: 2 * BLOCK }])
   }
+})
+
+test('[core 50] what a repair takes off, a flush under way does not put on record again, but it does what is left', async (t) => {
+  const root = tempFolder(t)
+  {
+    await using store = await openDisk(root, { flushMs: 60_000 })
+    const { reader, writer } = await store.acquire(key)
+    await writer?.declare({ length: 2 * BLOCK })
+    await writer?.writeAt(0, randomBytes(1, 1000))
+    await store.checkpoint()
+    const [part = ''] = readdirSync(join(root, 'film'))
+    flip(join(root, 'film', part), 7)
+    const syncing = deferred()
+    const repaired = deferred()
+    let flushing: Promise<void> | undefined
+    beforeReads(t, root, async () => {
+      if (flushing) return
+      await writer?.writeAt(1000, randomBytes(2, BLOCK - 1000)) // makes it a whole block, to go on record as one
+      await writer?.release()
+      beforeSyncs(t, root, () => {
+        syncing.resolve()
+        return repaired.promise
+      })
+      flushing = store.checkpoint()
+      await syncing.promise
+    })
+    const { badBlocks } = await store.verify({ repair: true, onFinding: () => repaired.resolve() })
+    assert.equal(badBlocks, 1)
+    await flushing
+    await store.checkpoint()
+    reader.close()
+  }
+  await using store = await openDisk(root)
+  assert.deepEqual([...(store.stat(key)?.coverage ?? [])], [{ start: 1000, end: BLOCK }])
+  assert.equal(store.stats().bytes, BLOCK - 1000)
 })
 
 test('verify stops with its signal', async (t) => {
