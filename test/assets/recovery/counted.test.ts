@@ -174,3 +174,19 @@ test('[core 51] a failed read of what came out of a processor takes nothing off 
   assert.equal(store.stat(key)?.storedBytes, 1000)
   assert.equal(store.stats().bytes, 1000)
 })
+
+test('[core 51] what a rename that failed was to replace is not counted once both are gone from the disk', async (t) => {
+  const root = tempFolder(t)
+  const backend = new FailingPublish(root)
+  await using store = await openOver(root, backend, { cacheEntries: 0, flushMs: 60_000 })
+  await store.put(key, 'version one')
+  await store.checkpoint()
+  backend.failures = 1
+  await store.put(key, 'version two')
+  await store.checkpoint()
+  await until(() => openFilesUnder(join(root, 'film')).length === 0)
+  fs.rmSync(join(root, 'film'), { recursive: true })
+  assert.equal(await store.get(key), undefined)
+  await store.checkpoint()
+  assert.equal(store.stats().bytes, 0)
+})

@@ -6,12 +6,15 @@ import { test } from 'node:test'
 import { ResourceKey, type ResourceWriter, type VerifyFinding } from '@cistern/assets'
 import { DiskBackend } from '#assets/disk/disk-backend.js'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
+import { eventLoopTurn } from '../../helpers/deferred.js'
+import { openFilesUnder, showsDescriptors } from '../../helpers/descriptors.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { filesUnder, isCode, openDisk, until } from '../disk/open-disk.js'
 import { text } from '../facade/stores.js'
 import { beforeReads, openOver } from './faults.js'
 
 const key = ResourceKey.of('film', 'A.ts')
+const needsDescriptors = showsDescriptors ? {} : { skip: 'open descriptors are not shown here' }
 
 test('what is committed while its predecessor is being opened is not lost to it', async (t) => {
   const root = tempFolder(t)
@@ -151,6 +154,38 @@ test('a repair takes nothing off what is committed just when a bad block of it i
   await until(() => store.stats().bytes === 0)
   assert.equal(store.stats().bytes, 0)
 })
+
+test(
+  'an unfinished version that is being opened when a newer one is committed does not stay open',
+  needsDescriptors,
+  async (t) => {
+    const root = tempFolder(t)
+    {
+      await using store = await openDisk(root)
+      await using got = await store.acquire(key)
+      await got.writer?.writeAt(0, Buffer.from('half of it'))
+    }
+    const [part = ''] = filesUnder(root)
+    writeFileSync(join(root, part), 'half of it') // its checksums are to decide, which takes a while
+    await using store = await openDisk(root, { cacheEntries: 0, flushMs: 60_000 })
+    const { reader, writer } = await store.acquire(key, { mode: 'replace' })
+    await writer?.writeAt(0, Buffer.from('version two'))
+    let committing: Promise<unknown> | undefined
+    beforeReads(t, root, async () => {
+      committing ??= writer?.commit()
+      await committing
+    })
+    {
+      await using got = await store.acquire(key)
+      assert.ok(committing)
+      assert.equal(text(await got.reader.bytes()), 'version two')
+    }
+    reader.close()
+    await store.checkpoint()
+    for (let turn = 0; turn < 100; turn++) await eventLoopTurn()
+    assert.deepEqual(openFilesUnder(join(root, 'film')), [])
+  },
+)
 
 class Overtaken extends DiskBackend {
   /** After a rename, and before anybody knows of it. */
