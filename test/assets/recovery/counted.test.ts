@@ -6,7 +6,7 @@ import { driverAssets, openIndex, openStore, ResourceKey } from '@cistern/assets
 import { MemStore } from '@cistern/mem-store'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
 import { randomBytes } from '../../helpers/bytes.js'
-import { eventLoopTurn } from '../../helpers/deferred.js'
+import { deferred, eventLoopTurn } from '../../helpers/deferred.js'
 import { openFilesUnder } from '../../helpers/descriptors.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { filesUnder, isCode, openDisk, until } from '../disk/open-disk.js'
@@ -187,6 +187,38 @@ test('[core 51] what a rename that failed was to replace is not counted once bot
   await until(() => openFilesUnder(join(root, 'film')).length === 0)
   fs.rmSync(join(root, 'film'), { recursive: true })
   assert.equal(await store.get(key), undefined)
+  await store.checkpoint()
+  assert.equal(store.stats().bytes, 0)
+})
+
+test('[core 51] what could not be read all counts as it is on record when what was to replace it fails', async () => {
+  let failing = ''
+  const look = deferred()
+  await using store = await MemStore.open({
+    flushMs: 60_000,
+    cacheEntries: 0,
+    fault: async ({ op }) => {
+      if (op === failing) throw ioError('EIO')
+      if (op === 'read') await look.promise
+    },
+  })
+  await store.put(key, new Uint8Array(2 * BLOCK_BYTES))
+  await store.checkpoint()
+  const reader = await store.open(key)
+  const newer = await store.acquire(key, { mode: 'replace' })
+  await newer.writer?.writeAt(0, Buffer.from('version two'))
+  failing = 'read'
+  await assert.rejects(reader.readAt(0, new Uint8Array(10)), isCode('ERR_CISTERN_STORAGE_IO'))
+  failing = 'sync'
+  await newer.writer?.commit() // while the rest of its predecessor is being copied
+  look.resolve()
+  await store.checkpoint()
+  failing = ''
+  newer.reader.close()
+  reader.close()
+  assert.equal(store.stat(key)?.length, 2 * BLOCK_BYTES)
+  assert.equal(store.stats().bytes, 2 * BLOCK_BYTES)
+  await store.remove(key)
   await store.checkpoint()
   assert.equal(store.stats().bytes, 0)
 })
