@@ -1,5 +1,6 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { atEnd } from './at-end.js'
 
 export type FileSystem = 'ext4' | 'xfs'
 
@@ -11,6 +12,7 @@ export class LoopDisk implements AsyncDisposable {
   readonly mount: string
   readonly #image: string
   #isMounted = false
+  #forget = (): void => undefined
 
   private constructor(folder: string) {
     this.mount = `${folder}/mnt`
@@ -48,7 +50,7 @@ export class LoopDisk implements AsyncDisposable {
   #attach(): void {
     ran('mount', ['-o', 'loop', this.#image, this.mount])
     this.#isMounted = true
-    atEnd(this)
+    this.#forget = atEnd(() => this.#abandon())
   }
 
   async #detach(): Promise<void> {
@@ -61,11 +63,11 @@ export class LoopDisk implements AsyncDisposable {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     this.#isMounted = false
-    mounted.delete(this)
+    this.#forget()
   }
 
   /** At once, whoever uses it. */
-  abandon(): void {
+  #abandon(): void {
     command('umount', ['--lazy', this.mount])
     rmSync(this.#image, { force: true })
   }
@@ -84,21 +86,6 @@ export function loopDiskUnavailable(fileSystem: FileSystem): string | undefined 
     if (command(name, args).error) return `${name} is not installed`
   }
   return undefined
-}
-
-const mounted = new Set<LoopDisk>()
-
-/** Nothing stays mounted when this process ends before its time. */
-function atEnd(disk: LoopDisk): void {
-  if (mounted.size === 0) {
-    process.once('exit', abandonAll)
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
-  }
-  mounted.add(disk)
-}
-
-function abandonAll(): void {
-  for (const disk of mounted) disk.abandon()
 }
 
 function ran(name: string, args: readonly string[]): void {

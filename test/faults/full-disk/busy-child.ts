@@ -1,4 +1,4 @@
-// A busy store on a disk that others fill and free: `node busy-child.js ROOT SEED DURABILITY`. Told `settle`, it comes to rest.
+// A busy store on a disk that others fill and free: `node busy-child.js ROOT SEED DURABILITY`. Told `rest` and then `settle`, it closes.
 import { AssetStore, CisternError, type Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { KeyWork } from '../key-work.js'
@@ -31,12 +31,17 @@ const works = [
   goOn('seal', () => loose.step('seal')),
   goOn('compact', () => loose.step('compact')),
 ]
-process.once('message', () => void settle())
+process.on('message', (verb) => void (verb === 'rest' ? rest() : settle()))
+
+/** Nobody writes any more: room that is made now is not filled by what is under way. */
+async function rest(): Promise<void> {
+  settling = true
+  await Promise.all(works)
+  process.send?.('resting')
+}
 
 /** There is room again: all of it goes through, and then it is closed. */
 async function settle(): Promise<void> {
-  settling = true
-  await Promise.all(works)
   try {
     say({ is: 'begin-checkpoint' })
     await patiently(() => store.checkpoint())

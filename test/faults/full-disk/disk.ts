@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { atEnd } from '../at-end.js'
 
 const MIB = 1024 * 1024
 const RESERVE = 2 * MIB
@@ -9,10 +10,12 @@ const RESERVE = 2 * MIB
 export class Disk implements Disposable {
   readonly path: string
   readonly #image: string | undefined
+  readonly #forget: () => void
 
   private constructor(path: string, image?: string) {
     this.path = path
     this.#image = image
+    this.#forget = atEnd(() => this.#unmount())
   }
 
   /** In memory, mounted at `path`, an empty folder. */
@@ -92,6 +95,11 @@ export class Disk implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#forget()
+    this.#unmount()
+  }
+
+  #unmount(): void {
     try {
       run('umount', this.path)
     } catch {

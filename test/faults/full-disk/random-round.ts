@@ -75,9 +75,11 @@ async function killed(child: Child): Promise<string[]> {
 }
 
 async function settled(child: Child, disk: Disk): Promise<string[]> {
+  const late = pause(SETTLING_MS).then(() => undefined)
+  child.send('rest')
+  await Promise.race([child.nextMessage(), late])
   disk.makeRoom()
   child.send('settle')
-  const late = pause(SETTLING_MS).then(() => undefined)
   const exit = await Promise.race([child.exited, late])
   if (exit === undefined) return [`with room again it was not closed in ${SETTLING_MS} ms`]
   return exit.code === 0 ? [] : [`with room again it ended with ${exit.code ?? exit.signal}`]
