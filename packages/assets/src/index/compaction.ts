@@ -6,6 +6,7 @@ import type { IndexState } from './index-state.js'
 import { journalName } from './journal.js'
 import type { Leaf } from './leaf.js'
 import type { JournalLog } from './log.js'
+import { Pace } from './pace.js'
 import { encodeRecord, type IndexRecord, type PackedLeaf, type RecordFile } from './record.js'
 import { RECORD_FILES } from './recovery.js'
 import { writeSnapshot } from './snapshot.js'
@@ -21,6 +22,9 @@ export interface CompactionSource {
   readonly counted: Map<RecordFile, number>
   check(): void
 }
+
+/** Assets that are looked at between two looks at the clock. */
+const ROWS_AT_ONCE = 256
 
 /** Payloads stay well below a frame's limit; names come on top. */
 const PAYLOAD_BYTES = 128 * 1024
@@ -77,6 +81,7 @@ async function* coverage({ state, log }: CompactionSource, sequence: number): As
   await log.appended(log.pushed)
   yield* state.unnamedRecords()
   const group = new LeafGroup()
+  const pace = new Pace() // what fills one group may be the work of many leaves
   // The assets of now: those that come while this runs are in the journal, and are replayed over the snapshot.
   for (const row of [...state.rows.values()]) {
     for (const leaf of row.leaves) {
@@ -87,6 +92,7 @@ async function* coverage({ state, log }: CompactionSource, sequence: number): As
       if (!group.isEmpty && (isLarge || group.bytes + sizeOf(packed) > PAYLOAD_BYTES)) yield group.take()
       if (isLarge) yield* spelledOut(row, leaf, packed)
       else group.add(packed)
+      if (pace.due) await pace.rest()
     }
   }
   if (!group.isEmpty) yield group.take()
@@ -143,11 +149,14 @@ function* recency(state: IndexState): Generator<IndexRecord> {
   yield { type: 'use', uses }
 }
 
-function* pins(state: IndexState): Generator<IndexRecord> {
+async function* pins(state: IndexState): AsyncGenerator<IndexRecord> {
   if (state.suspect) yield { type: 'suspect', suspect: true }
   for (const session of state.unproven) yield { type: 'unproven', session }
   let counts: (readonly [string, number])[] = []
+  const pace = new Pace()
+  let looked = 0
   for (const row of state.rows.values()) {
+    if (++looked % ROWS_AT_ONCE === 0 && pace.due) await pace.rest() // few of very many may be pinned
     if (row.pinned) yield { type: 'pin', asset: row.name, pinned: true }
     if (row.leases > 0) counts.push([row.name, row.leases])
     if (counts.length < 1000) continue
