@@ -118,6 +118,20 @@ describe('the log', () => {
     assert.deepEqual(await held(opened.dir, 2), { from: 2, pins: ['3:c'] })
   })
 
+  it('[core 51] a journal goes on where there is no room for the next one', async (t) => {
+    const { dir, log, states } = await open(t)
+    await log.durable(log.push(pin('a')))
+    failNext(t, 'write')
+    await assert.rejects(log.rotate(), { code: 'ERR_CISTERN_NO_SPACE' })
+    await log.durable(log.push(pin('b')))
+    assert.equal(await log.rotate(), 2)
+    await log.durable(log.push(pin('c')))
+    await log.close()
+    assert.deepEqual(states, [])
+    assert.deepEqual((await held(dir, 1)).pins, ['1:a', '2:b'])
+    assert.deepEqual((await held(dir, (await listJournals(dir)).at(-1) ?? 0)).pins, ['3:c'])
+  })
+
   it('nobody who begins to wait as the last one is met waits for ever', async (t) => {
     const { log } = await open(t, { relaxed: true })
     for (let depth = 0; depth < 12; depth++) {

@@ -261,20 +261,22 @@ export class JournalLog implements RecordLog {
   }
 
   async #ready(): Promise<Journal> {
-    if (this.#journal) return this.#journal
+    this.#journal ??= await this.#create(this.#predecessor)
+    return this.#journal
+  }
+
+  async #create(predecessor: { readonly number: number; readonly sequence: number }): Promise<Journal> {
     const { dir, storeId, session, relaxed } = this.#options
     const number = this.#nextNumber++
-    const predecessor = this.#predecessor
     const header = { kind: 'journal', storeId, number, session, sequence: predecessor.sequence, predecessor } as const
     try {
-      this.#journal = await Journal.create(dir, header, { sync: !relaxed })
+      return await Journal.create(dir, header, { sync: !relaxed })
     } catch (error) {
       // Made by an owner who had lost the root and did not know it yet: nobody goes on from that one.
       if (errnoOf(error) !== 'EEXIST') throw error
       this.#options.check() // or by the one who took it from us
-      return this.#ready()
+      return this.#create(predecessor)
     }
-    return this.#journal
   }
 
   /**
@@ -293,9 +295,16 @@ export class JournalLog implements RecordLog {
     const rotations = this.#rotations
     this.#rotations = []
     const journal = this.#journal
-    this.#journal = undefined
     if (journal) {
-      this.#predecessor = { number: journal.number, sequence: this.#synced }
+      const predecessor = { number: journal.number, sequence: this.#synced }
+      try {
+        this.#journal = await this.#create(predecessor)
+      } catch (error) {
+        // No room for one file more, say. This journal has not failed: it goes on, and takes the removals that make room.
+        for (const { reject } of rotations) reject(error instanceof Error ? error : new Error(String(error)))
+        return
+      }
+      this.#predecessor = predecessor
       this.#closed.push({ number: journal.number, bytes: journal.size, last: this.#synced })
       await journal.close().catch(() => undefined) // synced, and never written again
     }
