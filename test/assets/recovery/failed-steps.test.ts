@@ -318,3 +318,15 @@ test('[core 51] what could not be taken off the record is not overwritten, nor b
   await store.checkpoint()
   assert.deepEqual((await store.verify()).findings, [])
 })
+
+test('[core 51] a move whose sync fails is refused as such, and nothing has moved', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  await store.put(key, 'stays')
+  await store.checkpoint()
+  failNextSync(t, root, 'resource')
+  await assert.rejects(store.move(key, ResourceKey.of('film', 'b.ts')), isCode('ERR_CISTERN_STORAGE_IO'))
+  await store.checkpoint()
+  assert.equal(text(await store.get(key)), 'stays')
+  assert.deepEqual(filesUnder(root), ['film/a.ts'])
+})

@@ -1,4 +1,4 @@
-import { NotFoundError, NotSupportedError, RangeSet } from '@cistern/storage'
+import { mapIoError, NotFoundError, NotSupportedError, RangeSet } from '@cistern/storage'
 import { BlockMap } from '../index/blocks.js'
 import { blockRecords } from '../index/entry-records.js'
 import type { ResourceKey } from '../key.js'
@@ -102,7 +102,7 @@ export class Moving {
       })
     } catch (error) {
       this.#core.dropNamed(key, generation, name)
-      throw error
+      throw mapIoError(error, file, 'move')
     }
   }
 }
