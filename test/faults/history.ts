@@ -37,8 +37,10 @@ export class History {
 
   /** What `key` may hold, likeliest last. */
   allowed(key: string): readonly Held[] {
-    const states = this.#key(key).allowed
-    return this.#isLossy || isEvictable(assetOf(key)) ? [null, ...states] : states
+    const line = this.#key(key)
+    // Nothing was synced: records of any time before may be the last that the medium has.
+    if (this.#isLossy) return [null, ...line.ever]
+    return isEvictable(assetOf(key)) ? [null, ...line.allowed] : line.allowed
   }
 
   /** What is on record may turn out not to be there: it is found by its checksums, and dropped. */
@@ -138,6 +140,8 @@ export class History {
 
 /** The states of one thing, in order; which of them are settled, and below which there is no way back. */
 class Line<T> {
+  /** Of lives before this one. */
+  readonly #before: T[] = []
   #states: T[]
   #settled = 0
   #floor = 0
@@ -148,6 +152,11 @@ class Line<T> {
 
   get allowed(): readonly T[] {
     return this.#states.slice(this.#floor)
+  }
+
+  /** All that it ever was, or may have been. */
+  get ever(): readonly T[] {
+    return [...this.#before, ...this.#states]
   }
 
   begin(state: T): void {
@@ -180,6 +189,7 @@ class Line<T> {
   }
 
   restart(state: T): void {
+    this.#before.push(...this.#states)
     this.#states = [state]
     this.#settled = 0
     this.#floor = 0

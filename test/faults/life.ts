@@ -62,7 +62,7 @@ export async function live(
   const violations = [
     ...(done === 'stalled' ? [`nothing was done in ${STALLED} ms after it was ${after}`] : []),
     ...complaints(reports, before),
-    ...(wasRunning ? lastWords(child) : [`ended by itself: ${child.stderr}`]),
+    ...(wasRunning ? lastWords(child, strike !== undefined) : [`ended by itself: ${child.stderr}`]),
   ]
   return { reports, heard: before, violations }
 }
@@ -110,9 +110,10 @@ function limit(ms: number): Promise<'stalled'> {
   return new Promise((resolve) => setTimeout(resolve, ms, 'stalled').unref())
 }
 
-/** It ends by our signal, and has nothing to say on stderr. */
-function lastWords(child: Child): string[] {
+/** It ends by our signal, or because what struck it kept it from opening; and has nothing to say on stderr. */
+function lastWords(child: Child, isStruck: boolean): string[] {
   const words = child.stderr.trim()
+  if (isStruck && child.process.exitCode === 1 && words === '') return []
   if (child.process.signalCode === 'SIGKILL' && words === '') return []
   return [`ended by ${child.process.signalCode ?? `exit ${child.process.exitCode}`}: ${words}`]
 }
