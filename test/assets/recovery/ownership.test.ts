@@ -7,6 +7,7 @@ import { AssetStore, inspectStore, ResourceKey } from '@cistern/assets'
 import { Journal, journalName, listJournals, readJournal } from '#assets/index/journal.js'
 import { encodeRecord } from '#assets/index/record.js'
 import { randomBytes } from '../../helpers/bytes.js'
+import { openFilesUnder, showsDescriptors } from '../../helpers/descriptors.js'
 import { nextEvent } from '../../helpers/events.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { assertHolds, startStore, tell } from './stores.js'
@@ -74,13 +75,7 @@ test('[core 32] a store that lost its root goes on reading, refuses writes, and 
   await writer.writeAt(0, randomBytes(2, 300_000))
   const turned = nextEvent(loser, 'readonly')
 
-  // As a successor does it: a record of his own takes the name.
-  const owner = join(root, '_index', 'owner')
-  const record = JSON.parse(readFileSync(owner, 'utf8')) as { readonly session: string }
-  const other = JSON.stringify({ ...record, session: 'zzzzzzzzzz' })
-  writeFileSync(`${owner}.other`, other)
-  renameSync(`${owner}.other`, owner)
-
+  const other = takeOver(root)
   await assert.rejects(writer.writeAt(300_000, randomBytes(3, 1000)), { code: 'ERR_CISTERN_STORE_READONLY' })
   await turned
   assert.equal(loser.stats().state, 'readonly')
@@ -94,7 +89,7 @@ test('[core 32] a store that lost its root goes on reading, refuses writes, and 
   await assertHolds(loser, 'film/a.ts', 1, 600_000)
   reader.close()
   await loser.close().catch(() => undefined)
-  assert.equal(readFileSync(owner, 'utf8'), other)
+  assert.equal(readFileSync(join(root, '_index/owner'), 'utf8'), other)
 
   await using next = await openWhenStale(root)
   await assertHolds(next, 'film/a.ts', 1, 600_000)
@@ -103,6 +98,30 @@ test('[core 32] a store that lost its root goes on reading, refuses writes, and 
   const report = await next.verify()
   assert.deepEqual([report.badBlocks, report.missing, report.orphans], [0, 0, 0])
 })
+
+test('[core 55] a root that is lost while it is opened is not opened: nobody could be told of the loss', async (t) => {
+  const root = tempFolder(t)
+  const sync = fs.fdatasync
+  let other: string | undefined
+  const syncing = t.mock.method(fs, 'fdatasync', (fd: number, done: fs.NoParamCallback) => {
+    other ??= takeOver(root) // its first journal is just begun
+    sync(fd, done)
+  })
+  await assert.rejects(AssetStore.open({ root }), { code: 'ERR_CISTERN_STORE_LOCKED' })
+  syncing.mock.restore()
+  assert.equal(readFileSync(join(root, '_index/owner'), 'utf8'), other)
+  if (showsDescriptors) assert.deepEqual(openFilesUnder(root), [])
+})
+
+/** As a successor does it: a record of his own takes the name. */
+function takeOver(root: string): string {
+  const owner = join(root, '_index', 'owner')
+  const record = JSON.parse(readFileSync(owner, 'utf8')) as { readonly session: string }
+  const other = JSON.stringify({ ...record, session: 'zzzzzzzzzz' })
+  writeFileSync(`${owner}.other`, other)
+  renameSync(`${owner}.other`, owner)
+  return other
+}
 
 test('[core 55] of two names that a removal unlinks, the one that others can have goes before the root can be lost', async (t) => {
   const root = tempFolder(t)

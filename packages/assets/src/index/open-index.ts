@@ -8,7 +8,8 @@ import { errnoOf, syncDirectory, syncFile } from './file.js'
 import { FrameFile } from './frame-file.js'
 import { journalName } from './journal.js'
 import { JournalLog } from './log.js'
-import { type Ownership, takeOwnership } from './ownership.js'
+import { lockedError } from './owner-record.js'
+import { type Ownership, readOwner, takeOwnership } from './ownership.js'
 import type { StoreIndex } from './records.js'
 import { RECORD_FILES, type Recovered, recover } from './recovery.js'
 import { removeStrays, snapshotName } from './snapshot.js'
@@ -51,6 +52,7 @@ export async function openIndexOver(dir: string, holdsFiles: boolean, options: I
     throw mapIoError(error, dir, 'read')
   })
   let index: MainIndex | undefined
+  let keeper: IndexKeeper | undefined
   const ownership = await takeOwnership(dir, { onLost: (error) => index?.enter('readonly', error) })
   try {
     const found = await recover(dir, ownership.previous?.owner?.session)
@@ -61,23 +63,28 @@ export async function openIndexOver(dir: string, holdsFiles: boolean, options: I
       suspect: recovered.suspect || recovered.state.suspect,
       ms: 0,
     }
-    const keeper = new IndexKeeper(dir, durability, ownership, recovered, () => index)
+    const kept = new IndexKeeper(dir, durability, ownership, recovered, () => index)
+    keeper = kept
     index = new MainIndex({
       state: recovered.state,
-      log: keeper.log,
+      log: kept.log,
       session: ownership.session,
       storeId: recovered.storeId,
       durability,
       flushMs,
       recovery,
       check: () => ownership.check(),
-      close: () => keeper.close(),
+      close: () => kept.close(),
     })
-    await keeper.start(index)
+    await kept.start(index)
     recovery.ms = performance.now() - began
     return index
   } catch (error) {
-    await ownership.release().catch(() => undefined) // why opening failed matters more
+    // Why opening failed matters more than what fails after it.
+    await keeper?.log.abandon().catch(() => undefined)
+    const { lost } = ownership
+    await ownership.release().catch(() => undefined)
+    if (lost) throw lockedError(dir, await readOwner(dir).catch(() => undefined))
     throw error
   }
 }
@@ -139,6 +146,7 @@ class IndexKeeper {
     if (this.#recovered.suspect) index.record({ type: 'suspect', suspect: true })
     // Whoever comes after a crash of this process only knows this process to be dead.
     await this.log.durable(this.log.pushed)
+    this.#ownership.check() // of what was lost meanwhile nobody could be told
   }
 
   async #syncWhatWasRead(): Promise<void> {
