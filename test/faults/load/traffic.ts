@@ -58,7 +58,6 @@ export class Traffic {
       const first = asset * PER_ASSET
       await Promise.all(Array.from({ length: PER_ASSET }, (_, index) => this.#resource(asset, first + index, scale)))
       this.counts.assets++
-      this.#left(asset)
       await this.#again(asset)
     }
   }
@@ -72,6 +71,7 @@ export class Traffic {
       await this.#fill(got, n, length)
       await reading
       this.counts.resources++
+      this.#left(asset) // before its handles are closed
     } catch (error) {
       if (!this.#stopping) this.#violation(`${asset}/${n}`, error)
     }
