@@ -11,7 +11,7 @@ import { VolatileLog } from './index/log.js'
 import { readLastOwner } from './index/ownership.js'
 import { recover } from './index/recovery.js'
 import { MainIndex } from './index/store-index.js'
-import { INDEX_FOLDER } from './open-disk-store.js'
+import { holdsFiles, INDEX_FOLDER } from './open-disk-store.js'
 import { checkOptions, VERIFY_OPTIONS } from './options.js'
 import type { AssetStat, IndexView, Recovery, VerifyOptions, VerifyReport } from './types.js'
 
@@ -59,16 +59,16 @@ async function read(root: string): Promise<Read> {
   for (let attempt = 1; ; attempt++) {
     try {
       const last = await readLastOwner(dir)
-      const { state, isNew, dropped, suspect } = await recover(dir, last?.owner.session)
-      const isEmptied = isNew && (await holdsFiles(root))
-      if (isNew && !isEmptied && last === undefined)
+      const files = holdsFiles(await readdir(root))
+      const { state, isNew, dropped, suspect } = await recover(dir, last?.owner.session, files)
+      if (isNew && !suspect && last === undefined)
         throw new NotFoundError(`${root} is not a store: it has no readable ${INDEX_FOLDER}/`)
       // Files that are replaced one after the other while they are read may not fit together.
       if (dropped > 0 && attempt === 1) continue
       const recovery = {
         resources: state.resourceCount,
         droppedRecords: dropped,
-        suspect: suspect || state.suspect || isEmptied,
+        suspect: suspect || state.suspect,
         ms: performance.now() - started,
       }
       return { state, recovery }
@@ -77,11 +77,6 @@ async function read(root: string): Promise<Read> {
       throw mapIoError(error, dir, 'read')
     }
   }
-}
-
-/** Of an index without a record: it has lost those that named them. */
-async function holdsFiles(root: string): Promise<boolean> {
-  return (await readdir(root)).some((name) => name !== INDEX_FOLDER)
 }
 
 class Inspection implements StoreInspection {

@@ -36,7 +36,7 @@ async function prepareRoot(root: string): Promise<{ folder: string; holdsFiles: 
     const folder = await realpath(path)
     const names = await readdir(folder)
     await refuseForeign(folder, names)
-    return { folder, holdsFiles: names.some((name) => name !== INDEX_FOLDER) }
+    return { folder, holdsFiles: holdsFiles(names) }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST' || code === 'ENOTDIR')
@@ -44,6 +44,9 @@ async function prepareRoot(root: string): Promise<{ folder: string; holdsFiles: 
     throw mapIoError(error, path, 'open the store at')
   }
 }
+
+/** Of what a root holds: something that records ought to name. */
+export const holdsFiles = (names: readonly string[]): boolean => names.some((name) => name !== INDEX_FOLDER)
 
 /** A folder with files but without an index is somebody else's: sweeping or filling it would be a mistake. */
 async function refuseForeign(root: string, names: readonly string[]): Promise<void> {

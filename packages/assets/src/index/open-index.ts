@@ -39,7 +39,7 @@ export function openIndex(dir: string, options: IndexOptions = {}): Promise<Stor
   return openIndexOver(dir, false, options)
 }
 
-/** As `openIndex`. `holdsFiles`: there are files that records ought to name; an index without any has lost them. */
+/** As `openIndex`. `holdsFiles`: as for `recover`. */
 export async function openIndexOver(dir: string, holdsFiles: boolean, options: IndexOptions = {}): Promise<StoreIndex> {
   const { durability = DEFAULTS.durability, flushMs = DEFAULTS.flushMs } = checkOptions(
     'openIndex',
@@ -55,8 +55,7 @@ export async function openIndexOver(dir: string, holdsFiles: boolean, options: I
   let keeper: IndexKeeper | undefined
   const ownership = await takeOwnership(dir, { onLost: (error) => index?.enter('readonly', error) })
   try {
-    const found = await recover(dir, ownership.previous?.owner?.session)
-    const recovered = found.isNew && holdsFiles ? { ...found, suspect: true } : found
+    const recovered = await recover(dir, ownership.previous?.owner?.session, holdsFiles)
     const recovery = {
       resources: recovered.state.resourceCount,
       droppedRecords: recovered.dropped,

@@ -53,9 +53,10 @@ interface Chosen {
 
 /**
  * Rebuilds the index: the newest good snapshot of each kind, then the journals from its number on, along the chain of
- * owners that leads to `session` (of the last one). Reads only: nothing is synced, deleted or written here.
+ * owners that leads to `session` (of the last one). `holdsFiles`: there are files that records ought to name; an index
+ * without any record has lost them. Reads only: nothing is synced, deleted or written here.
  */
-export async function recover(dir: string, session: string | undefined): Promise<Recovered> {
+export async function recover(dir: string, session: string | undefined, holdsFiles = false): Promise<Recovered> {
   const numbers = await listJournals(dir)
   const current = new Map<RecordFile, SnapshotContent>()
   for (const kind of RECORD_FILES) current.set(kind, await readSnapshot(join(dir, snapshotName(kind)), { kind }))
@@ -108,7 +109,8 @@ export async function recover(dir: string, session: string | undefined): Promise
     if (pace.due) await pace.rest()
   }
   const newest = chain[chain.length - 1]
-  const suspect = dropped > 0 || state.refused > 0
+  const isNew = storeId === undefined && numbers.length === 0 && chosen.every((c) => c.content.missing)
+  const suspect = dropped > 0 || state.refused > 0 || (isNew && holdsFiles)
   return {
     state,
     storeId: storeId ?? new Uint8Array(randomBytes(16)),
@@ -120,7 +122,7 @@ export async function recover(dir: string, session: string | undefined): Promise
     snapshotBytes: chosen.reduce((sum, { content }) => sum + content.bytes, 0),
     // What was not read lies before the snapshots, or on no chain.
     journals: heads.map(({ number, bytes }) => ({ number, bytes, last: lastOf(chain, number) ?? floor })),
-    isNew: storeId === undefined && numbers.length === 0 && chosen.every((c) => c.content.missing),
+    isNew,
   }
 }
 
