@@ -51,7 +51,12 @@ export class Acquiring {
         ? reading(present.committed)
         : await this.#core.keys.queue(key, async (state) => reading(await this.#find(state)))
     try {
-      if (options.verify && live.isCommitted) await this.#check(live, options.signal)
+      if (options.verify && live.isCommitted && !(await this.#isWhole(live, options.signal))) {
+        reader.close()
+        if (live.stage === 'gone') return await this.open(key, options) // a newer one was committed meanwhile, or none is left
+        this.#core.damaged(live)
+        throw new NotFoundError(`${key.id} is damaged and was dropped: fetch it again`)
+      }
       if (options.committed) await reader.waitCommit({ signal: options.signal })
       return reader
     } catch (error) {
@@ -77,20 +82,25 @@ export class Acquiring {
 
   async #find(state: KeyState): Promise<LiveGeneration> {
     this.#core.assertOpen()
-    const found = (await this.opening.committed(state)) ?? (await this.opening.active(state))
-    // A commit waits for no turn: there may have been one since we looked.
-    const live = state.committed ?? found
+    const live = await this.#newest(state)
     if (live) return live
     throw new NotFoundError(`${state.key.id} is not in the store: acquire it to fill it`)
   }
 
-  async #check(live: LiveGeneration, signal: AbortSignal | undefined): Promise<void> {
+  /** What is committed, else what is unfinished. A commit waits for no turn: there may be one while the other is opened. */
+  async #newest(state: KeyState): Promise<LiveGeneration | undefined> {
+    const committed = await this.opening.committed(state)
+    if (committed) return committed
+    const filling = await this.opening.active(state)
+    if (state.committed === undefined) return filling
+    if (filling) this.#core.unused(filling) // opened here, perhaps, and held by nobody
+    return state.committed
+  }
+
+  async #isWhole(live: LiveGeneration, signal: AbortSignal | undefined): Promise<boolean> {
     const slot = this.#core.records.entry(live.key)?.committed
-    if (slot?.generation !== live.generation) return // not on record yet: nothing has been able to damage it unnoticed
-    const isWhole = await this.opening.holds(live.output.driver, checksumPieces(slot.checksums, slot.length), signal)
-    if (isWhole) return
-    this.#core.damaged(live)
-    throw new NotFoundError(`${live.key.id} is damaged and was dropped: fetch it again`)
+    if (slot?.generation !== live.generation) return true // not on record yet: nothing has been able to damage it unnoticed
+    return this.opening.holds(live.output.driver, checksumPieces(slot.checksums, slot.length), signal)
   }
 
   #acquire(state: KeyState, options: AcquireOptions): Promise<Acquisition> {
@@ -106,14 +116,8 @@ export class Acquiring {
   }
 
   async #fill(state: KeyState, options: AcquireOptions): Promise<Acquisition> {
-    const committed = await this.opening.committed(state)
-    if (committed) return HeldAcquisition.reading(committed)
-    const filling = await this.opening.active(state)
-    // A commit waits for no turn: there may have been one since we looked.
-    if (state.committed) {
-      if (filling) this.#core.unused(filling)
-      return HeldAcquisition.reading(state.committed)
-    }
+    const filling = await this.#newest(state)
+    if (filling?.isCommitted) return HeldAcquisition.reading(filling)
     if (filling === undefined) return this.#hand(await this.#begin(state, 'fill', options), options)
     if (isAskedFor(filling, options) && filling.isUsable) return this.#hand(filling, options)
     if (filling.source.resource.writing) throw otherwiseWritten(filling)

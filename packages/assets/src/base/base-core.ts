@@ -299,7 +299,6 @@ export class BaseCore {
 
   /** Bytes do not match their checksums: the record goes, the file stays for whoever wants to look at it. */
   damaged(live: LiveGeneration): void {
-    if (live.stage === 'gone') return // a newer one was committed while it was looked at, or it was removed
     for (const { generation } of hideCommitted(this, live.key, false)) this.freed(generation)
     this.context.events.emit('fail', {
       key: live.key,

@@ -72,8 +72,7 @@ export class Repairing {
         this.#core.sweep(hideCommitted(this.#core, key))
         return 'dropped'
       }
-      if (finding.entry.committed) await salvage(this.#core, key, finding.entry.committed, finding.good)
-      return 'reopened'
+      return finding.entry.committed ? salvage(this.#core, key, finding.entry.committed, finding.good) : 'none'
     })
   }
 
