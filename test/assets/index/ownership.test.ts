@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHook } from 'node:async_hooks'
 import { type ChildProcess, fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import fs, { existsSync } from 'node:fs'
+import fs, { existsSync, type NoParamCallback } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { hostname, tmpdir } from 'node:os'
@@ -211,24 +211,42 @@ describe('one process owns a root', () => {
     stillOwns(second)
   })
 
+  /** As if a successor had judged us gone and won the claim. */
+  const loseClaim = (): string => {
+    const [ours = ''] = fs.readdirSync(join(dir, 'claim'))
+    const successors = ours.replace(/^[0-9a-z]+/, 'successor')
+    fs.renameSync(join(dir, 'claim', ours), join(dir, 'claim', successors))
+    return successors
+  }
+
   test('one who lost the claim before he had the lock leaves his successor’s alone [core 55]', {
     skip: linuxOnly,
   }, async (t) => {
     await orphan()
-    const mark = async () => (await readdir(join(dir, 'claim')))[0] ?? ''
-    const contender = mock(t, 'readdir', async (original, path) => {
+    let successors = ''
+    mock<[string], Promise<string[]>>(t, fs.promises, 'readdir', (original) => async (path) => {
       const names = await original(path)
       // Suspended here for longer than the stale time, he has lost his claim when he goes on, to one who has the lock as well.
-      if (path === dir) {
-        const successor = (await original(join(dir, 'claim')))[0]?.replace(/^[0-9a-z]+/, 'successor') ?? ''
-        await rename(join(dir, 'claim', (await original(join(dir, 'claim')))[0] ?? ''), join(dir, 'claim', successor))
-      }
+      if (path === dir) successors = loseClaim()
       return names
     })
     await assert.rejects(take({ staleMs: HOUR }), locked)
-    contender.restore()
-    assert.match(await mark(), /^successor,/)
+    assert.deepEqual(fs.readdirSync(join(dir, 'claim')), [successors])
     assert.ok(existsSync(join(dir, 'lock')))
+  })
+
+  test('one who lost the claim while he made the lock is refused like any other [core 55]', async (t) => {
+    mock<[string, number, NoParamCallback], void>(
+      t,
+      fs,
+      'mkdir',
+      (original) => (path, mode, done) =>
+        original(path, mode, (error) => {
+          loseClaim()
+          done(error)
+        }),
+    )
+    await assert.rejects(take({ staleMs: HOUR }), locked)
   })
 
   for (const [end, leave] of [
@@ -367,21 +385,21 @@ describe('a process is proved dead', () => {
   })
 })
 
-/** Replaces a function of `node:fs/promises` until it is restored, for those who imported it by name, too. */
-function mock(
+/** Replaces a function until the test ends, for those who imported it by name, too. */
+function mock<A extends unknown[], R>(
   t: TestContext,
-  name: 'readdir',
-  instead: (original: (path: string) => Promise<string[]>, path: string) => Promise<string[]>,
-): { restore(): void } {
-  const original = fs.promises[name] as (path: string) => Promise<string[]>
-  const mocked = t.mock.method(fs.promises, name, (path: string) => instead(original, path))
+  of: object,
+  name: string,
+  instead: (original: (...given: A) => R) => (...given: A) => R,
+): void {
+  const functions = of as Record<string, (...given: A) => R>
+  const original = functions[name] ?? assert.fail(`no function ${name}`)
+  const mocked = t.mock.method(functions, name, instead(original.bind(of)))
   syncBuiltinESMExports()
-  const restore = () => {
+  t.after(() => {
     mocked.mock.restore()
     syncBuiltinESMExports()
-  }
-  t.after(restore)
-  return { restore }
+  })
 }
 
 async function residues(): Promise<object> {

@@ -169,7 +169,8 @@ class HeldOwnership implements Ownership {
         onCompromised: (cause) => this.#lose(new StoreReadonlyError(`${this.#indexDir}: the lock was lost`, { cause })),
       })
     } catch (error) {
-      throw (error as NodeJS.ErrnoException).code === 'ELOCKED' ? await this.#tooLate() : error
+      const isTaken = (error as NodeJS.ErrnoException).code === 'ELOCKED' || !this.#claim.holds()
+      throw isTaken ? await this.#tooLate() : error
     }
   }
 
