@@ -29,6 +29,8 @@ store.on('readonly', () => {
   tell({ is: 'readonly' })
 })
 process.on('message', (verb) => (verb === 'exit' ? process.exit(0) : void close()))
+const { suspect, droppedRecords } = store.recovery
+if (suspect) violation('opened', `the index is suspect: ${droppedRecords} records`)
 for (const key of FILM_KEYS) tell({ is: 'seen', key: key.id, held: heldAt(key) })
 const leases = FILMS.map((asset) => store.lease(asset)) // evictions would be states that no report announces
 calls.isArmed = true

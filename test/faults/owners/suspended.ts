@@ -4,6 +4,7 @@ import type { Durability } from '@cistern/assets'
 import { randomInteger, randomNumbers } from '../../helpers/bytes.js'
 import { type Child, spawnChild } from '../../helpers/child.js'
 import { History } from '../history.js'
+import { Kept } from '../kept.js'
 import { FILM_KEYS, FILMS } from '../keys.js'
 import { lookBeside, lookThird } from './looks.js'
 import { pause } from './loose-work.js'
@@ -47,6 +48,8 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
   const stoppedAt = performance.now()
   const suspension = new Suspension(root, ownerReportsIn(first.stdout))
 
+  const kept = new Kept(folder)
+  kept.aside(root)
   await using second = child(2, 'strict')
   await takeOver(root, first, second, round, violations)
   const waited = performance.now() - stoppedAt
@@ -88,9 +91,10 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
   addAll(history, secondReports)
   const third = await lookThird(root, history, suspension, firstReports)
   violations.push(...third.violations)
+  const place = violations.length > 0 ? `; the store as the first was stopped: ${kept.forGood(first.stdout)}` : ''
   const line =
     `${round.durability}, stopped at ${at}${round.stopWhile === 'opening' ? ' while opening' : ''}${round.isReal ? ` for ${Math.round(waited)} ms` : ''}, ` +
-    `${suspension.underWay.length} calls under way, ended by ${end}; the second said ${secondReports.length}`
+    `${suspension.underWay.length} calls under way, ended by ${end}; the second said ${secondReports.length}${place}`
   return { violations, line, excused: third.excused }
 }
 

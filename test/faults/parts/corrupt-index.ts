@@ -10,7 +10,7 @@ import { everyByte } from '../corrupt/every-byte.js'
 import { FILE_DAMAGE, NO_FILE, type Scene } from '../corrupt/file-damage.js'
 import { historyOfFullStore, makeFullStore } from '../corrupt/full-store.js'
 import { pristineIndex } from '../corrupt/pristine.js'
-import { FILMS_ALONE } from '../keys.js'
+import { FILM_KEYS, FILMS_ALONE } from '../keys.js'
 import type { Part, PartOptions, PartOutcome } from '../part.js'
 import { examine } from '../survivors.js'
 
@@ -117,20 +117,22 @@ async function openOne(
     const before = { outside: lookAt(outside), root: lookAt(root, OWNERSHIP), bodies: filesUnder(root) }
 
     const violations = [...(await inspectIt(root))]
-    const refusal = await refusalOf(root)
+    const used = await useIt(root)
+    const refusal = used instanceof Error ? used : undefined
     if (refusal) {
       if (!CisternError.is(refusal) || !mayRefuse) violations.push(`refused: ${refusal.stack}`)
       else if (lookAt(root, OWNERSHIP) !== before.root)
         violations.push(`refused (${refusal.message}), and files were touched`)
     }
-    const first = refusal
-      ? undefined
-      : await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true }))
+    // Before anybody verified it: what is found sound then is suspect no more.
     const bodies = filesUnder(root)
     // What comes out of a processor is made anew from its source.
     const isDerived = (name: string) => bodies.includes(name.replace(/\.part$/, '.raw.part'))
     const gone = before.bodies.filter((name) => !bodies.includes(name) && !isDerived(name))
-    if (first?.suspect && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
+    if (used === 'suspect' && gone.length > 0) violations.push(`suspect, and yet ${gone.join(', ')} went`)
+    const first = refusal
+      ? undefined
+      : await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true }))
     const again = first && (await inTime(examine(root, historyOfFullStore(OURS), { ...FILMS_ALONE, isLossy: true })))
     violations.push(...(first?.violations ?? []), ...(again?.violations ?? []).map((found) => `again: ${found}`))
     // What the first life added stands in a journal of its own, not behind a tail that was cut.
@@ -154,11 +156,21 @@ async function inspectIt(root: string): Promise<string[]> {
   return lookAt(root) === before ? [] : ['inspectStore changed something']
 }
 
-async function refusalOf(root: string): Promise<Error | undefined> {
+/** Opens the store and all that is in it; gives why it cannot be opened. */
+async function useIt(root: string): Promise<Error | 'suspect' | 'sound'> {
   try {
     const store = await inTime(AssetStore.open({ root, minFreeBytes: 0 }))
+    for (const key of FILM_KEYS) {
+      try {
+        const reader = await store.open(key)
+        reader.close()
+      } catch (error) {
+        if (!CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) throw error
+      }
+    }
+    const { suspect } = store.recovery
     await store.close()
-    return undefined
+    return suspect ? 'suspect' : 'sound'
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
