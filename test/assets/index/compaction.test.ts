@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { copyFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
 import { compact } from '#assets/index/compaction.js'
 import { IndexState } from '#assets/index/index-state.js'
-import { listJournals } from '#assets/index/journal.js'
+import { journalName, listJournals } from '#assets/index/journal.js'
 import { JournalLog } from '#assets/index/log.js'
 import type { IndexRecord, RecordFile } from '#assets/index/record.js'
 import { recover } from '#assets/index/recovery.js'
@@ -146,6 +146,40 @@ describe('compaction', () => {
       await place.log.close()
     })
   }
+
+  it('[core 49] journals that end before what a snapshot reflects are damage, and nobody goes on from their end', async (t) => {
+    const place = await ground(t)
+    const begun = (path: string): IndexRecord => {
+      const nothing = { length: undefined, validator: undefined, processor: undefined, metadata: undefined }
+      const active = {
+        generation: `${session}-${path}`,
+        name: path,
+        writer: session,
+        unsynced: true,
+        fingerprint: undefined,
+      }
+      return { type: 'entry', asset: 'film', path, committed: undefined, active: { ...active, ...nothing } }
+    }
+    place.record([begun('1')])
+    const asked = place.log.hold('appended')
+    const compacting = place.compact()
+    await asked
+    const [last = 0] = (await listJournals(place.dir)).slice(-1)
+    const path = join(place.dir, journalName(last))
+    const { size } = await stat(path)
+    place.record([begun('2'), { type: 'pin', asset: 'other', pinned: true }])
+    place.log.letGo()
+    await compacting
+    await place.log.close()
+    await truncate(path, size) // as a power cut may leave it where nothing is synced
+
+    const { state, suspect, tip } = await recover(place.dir, session)
+    assert.equal(suspect, true)
+    assert.equal(tip.sequence, 3)
+    assert.ok(state.entry('film', '2'), 'the snapshot has it')
+    state.apply(begun('3'), tip.sequence + 1)
+    assert.ok(state.entry('film', '3'), 'a new record counts')
+  })
 
   it('keeps the journals that the snapshot before the present one needs, and no others', async (t) => {
     const place = await ground(t)

@@ -32,6 +32,8 @@ export class IndexState {
   isHeldInShape = false
   /** While records are replayed no row goes: a lease may have kept one that was empty for a while, with its last use. */
   isReplayed = false
+  /** Last record that a leaf loaded from a snapshot reflects. */
+  reflected = 0
   /** Monotonic; grows with each use. */
   clock = 0
   /** Assets that hold at least one resource. */
@@ -323,6 +325,7 @@ export class IndexState {
     if (this.#chunk?.buffer !== packed.buffer) this.#chunk = new Uint8Array(packed.buffer)
     const leaf = new Leaf(first, count, stored, this.#chunk, packed.byteOffset, packed.byteOffset + packed.byteLength)
     leaf.asOf = asOf
+    this.reflected = Math.max(this.reflected, asOf)
     // The leaf that a row begins with makes way for the first one, whose key is '' as well. In place: emptied and pushed to,
     // the array would get room for seventeen.
     if (first === '') row.leaves[0] = leaf

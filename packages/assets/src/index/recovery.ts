@@ -102,6 +102,10 @@ export async function recover(dir: string, session: string | undefined, holdsFil
       if (pace.due) await pace.rest()
     }
   }
+  // A snapshot is past what is left of the journals: what others of their records said is lost, and no new record may
+  // have the number of one that it reflects.
+  dropped += Math.max(0, state.reflected - last)
+  last = Math.max(last, state.reflected)
   state.isReplayed = false
   for (const row of state.rows.values()) {
     state.release(row)
