@@ -48,10 +48,7 @@ export async function compact(source: CompactionSource): Promise<number> {
       sync: !relaxed,
       protect,
       check: () => source.check(),
-      beforeRename: async () => {
-        await log.durable(log.pushed)
-        source.check()
-      },
+      beforeRename: () => log.durable(log.pushed),
     })
     counted.set(kind, sequence)
     bytes += written.bytes

@@ -17,9 +17,9 @@ export interface WriteSnapshotOptions {
   /** false: nothing is synced (relaxed mode). */
   readonly sync: boolean
   readonly signal?: AbortSignal | undefined
-  /** Awaited right before the new file takes its name: the journals are synced past what it reflects, the ownership is looked at. */
+  /** Awaited before the new file takes its name: the journals are synced past what it reflects. */
   readonly beforeRename?: (() => Promise<void>) | undefined
-  /** Asked right before any other rename. Throws when another process owns the root by now. */
+  /** Asked in the very step of each rename. Throws when another process owns the root by now. */
   readonly check?: (() => void) | undefined
   /** The present snapshot counts (it was read back whole): it stays as `*.prev.bin`. Without, an older `prev` stays. */
   readonly protect?: boolean | undefined
@@ -66,6 +66,7 @@ export async function writeSnapshot(
     }
     await checkWhole(temporary, header, encoder)
     await beforeRename?.()
+    check?.()
     await attempt(path, 'rename', fs.rename(temporary, path))
   } catch (error) {
     await stream?.abandon()
