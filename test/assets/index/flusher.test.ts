@@ -95,4 +95,36 @@ describe('the flusher', () => {
     assert.deepEqual([asked, flusher.size], [[false, true], 0])
     flusher.stop()
   })
+
+  it('one that takes the place of another is in its flush, and is told that it came late', async () => {
+    const steps: string[] = []
+    const flusher = new Flusher({ flushMs: 1e6, durable: async () => void steps.push('durable') })
+    const one = (name: string, superseded?: () => void) => ({
+      prepare: async (_: boolean, isLate: boolean) => {
+        superseded?.()
+        steps.push(`prepared ${name}${isLate ? ', late' : ''}`)
+        return false
+      },
+      settle: async () => void steps.push(`settled ${name}`),
+    })
+    const third = one('third')
+    const second = one('second', () => flusher.add(third, second))
+    const first = one('first', () => {
+      flusher.add(second, first)
+      flusher.forget(first)
+    })
+    flusher.add(first)
+    await flusher.flush(false)
+    assert.deepEqual(steps, [
+      'prepared first',
+      'prepared second, late',
+      'prepared third, late',
+      'durable',
+      'settled second',
+      'settled third',
+    ])
+    flusher.add(first, third) // flushed long ago: nobody is owed this one
+    assert.equal(flusher.size, 1)
+    flusher.stop()
+  })
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ResourceKey, type ResourceWriter, type VerifyFinding } from '@cistern/assets'
+import { inspectStore, ResourceKey, type ResourceStat, type ResourceWriter, type VerifyFinding } from '@cistern/assets'
 import { DiskBackend } from '#assets/disk/disk-backend.js'
 import { BLOCK_BYTES } from '#assets/index/blocks.js'
 import { eventLoopTurn } from '../../helpers/deferred.js'
@@ -11,7 +11,7 @@ import { openFilesUnder, showsDescriptors } from '../../helpers/descriptors.js'
 import { tempFolder } from '../../helpers/temp-folder.js'
 import { filesUnder, openDisk, until } from '../disk/open-disk.js'
 import { text } from '../facade/stores.js'
-import { beforeReads, openOver } from './faults.js'
+import { beforeReads, beforeSyncs, openOver } from './faults.js'
 
 const key = ResourceKey.of('film', 'A.ts')
 const needsDescriptors = showsDescriptors ? {} : { skip: 'open descriptors are not shown here' }
@@ -189,6 +189,75 @@ test(
     assert.deepEqual(openFilesUnder(join(root, 'film')), [])
   },
 )
+
+test('a checkpoint makes durable what has taken the place of what it was called for', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  const writers: ResourceWriter[] = []
+  for (const version of ['two', 'three', 'four']) {
+    const { reader, writer } = await store.acquire(key, { mode: 'replace' })
+    reader.close()
+    assert.ok(writer)
+    await writer.writeAt(0, Buffer.from(version))
+    writers.push(writer)
+  }
+  await store.put(key, 'one')
+  beforeSyncs(t, root, async () => void (await writers.shift()?.commit()))
+  await store.checkpoint()
+  assert.deepEqual(writers, [])
+  assert.equal((await onRecord(root))?.length, 'four'.length)
+})
+
+test('who commits faster than the disk syncs does not keep a checkpoint for ever', async (t) => {
+  const root = tempFolder(t)
+  await using store = await openDisk(root, { flushMs: 60_000 })
+  let isOver = false
+  let version = 0
+  beforeSyncs(t, root, async () => {
+    const seen = version
+    for (let turn = 0; turn < 20_000 && version === seen; turn++) await eventLoopTurn()
+  })
+  const put = () => store.put(key, 'any', { metadata: { version } })
+  await put()
+  const putting = (async () => {
+    for (; !isOver; version++) await put()
+  })()
+  for (let round = 0; round < 5; round++) {
+    const before = version
+    await store.checkpoint()
+    const found = (await onRecord(root))?.metadata as { version: number } | undefined
+    assert.ok(found && found.version >= before - 1, `version ${found?.version} on record, ${before} put`)
+  }
+  isOver = true
+  await putting
+})
+
+for (const loss of ['gone', 'another'] as const) {
+  test(`an extension begins with what was opened, though its file is ${loss} by then`, async (t) => {
+    const root = tempFolder(t)
+    await using store = await openDisk(root)
+    await store.put(key, 'version one')
+    await store.checkpoint()
+    using reader = await store.open(key)
+    rmSync(join(root, key.id))
+    if (loss === 'another') writeFileSync(join(root, key.id), 'not by us..')
+    await using got = await store.acquire(key, { mode: 'extend' })
+    await got.writer?.writeAt(11, Buffer.from(', longer'))
+    await got.writer?.commit()
+    assert.equal(text(await store.get(key)), 'version one, longer')
+    assert.equal(text(await reader.bytes()), 'version one')
+    await store.checkpoint()
+    assert.deepEqual(filesUnder(root), [key.id])
+  })
+}
+
+/** As somebody sees it who knows the files only. */
+async function onRecord(root: string): Promise<ResourceStat | undefined> {
+  const seen = await inspectStore(root)
+  const stat = seen.stat(key)
+  await seen.close()
+  return stat
+}
 
 class Overtaken extends DiskBackend {
   /** After a rename, and before anybody knows of it. */

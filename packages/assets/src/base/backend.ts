@@ -59,10 +59,11 @@ export interface Backend {
   exists?(name: string): boolean
   /**
    * Makes an unfinished `to`, which is not there yet, of the bytes of `from`. `share`: neither will be written again, so
-   * they may be one file. Without it the library reads and writes.
+   * they may be one file. Rejects with `NotFoundError`, leaving nothing, where the name of `from` has no file, or one of
+   * another fingerprint. Without it the library reads and writes.
    */
   clone?(
-    from: { readonly name: string; readonly generation: string },
+    from: { readonly name: string; readonly generation: string; readonly fingerprint: string | undefined },
     to: { readonly name: string; readonly generation: string },
     share: boolean,
   ): Promise<void>

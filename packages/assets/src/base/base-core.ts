@@ -63,13 +63,14 @@ export class BaseCore {
     const before = state.committed
     live.stage = 'committed'
     live.committedAt = Date.now()
+    // One that never got on record leaves its place in a flush under way: a checkpoint is owed what it was called for.
+    this.records.dirty(live.flushing, before?.stage === 'committed' ? before.flushing : undefined)
     if (before) this.#replaced(state, before, live)
     else this.#hideOnRecord(live)
     if (live.raw) this.sweeper.hide(live.key.asset, rawGeneration(live.generation), live.raw.resource.coverage.size)
     state.forget(live)
     state.committed = live
     this.show(state)
-    this.records.dirty(live.flushing)
     if (live.handles === 0) this.#unflushedIdle.add(live)
     this.context.events.emit('commit', { key: live.key, generation: live.generation, length })
   }
@@ -386,12 +387,28 @@ export class BaseCore {
     return this.relieved(() => this.backend.open({ name, generation, fingerprint: undefined, state: 'new' }))
   }
 
+  /** Lets the backend make a part of the committed `from`; `false` where all that can be done is to read and write. */
+  async clone(from: LiveGeneration, name: string, generation: string, share: boolean): Promise<boolean> {
+    const { backend } = this
+    if (!backend.clone) return false
+    const { file, generation: source, output } = from
+    const { fingerprint } = output.driver.stat?.() ?? {}
+    try {
+      await this.relieved(async () =>
+        backend.clone?.({ name: file, generation: source, fingerprint }, { name, generation }, share),
+      )
+      return true
+    } catch (error) {
+      // What is open here has lost its name, or another file has it: the bytes of this one can still be read.
+      if (!CisternError.is(error, 'ERR_CISTERN_NOT_FOUND')) throw error
+      return false
+    }
+  }
+
   /** A new part that begins with all the bytes of the committed `from`. */
   async openCopy(from: LiveGeneration, name: string, generation: string): Promise<StoredDriver> {
     this.records.check()
-    if (this.backend.clone) {
-      const source = { name: from.file, generation: from.generation }
-      await this.relieved(async () => this.backend.clone?.(source, { name, generation }, false))
+    if (await this.clone(from, name, generation, false)) {
       // Opened once it is whole: a driver that made the part itself would take it for empty.
       return this.relieved(() => this.backend.open({ name, generation, fingerprint: undefined, state: 'active' }))
     }

@@ -49,7 +49,19 @@ export class Flushing implements Flushable {
     )
   }
 
-  async prepare(thorough: boolean): Promise<boolean> {
+  prepare(thorough: boolean, isLate: boolean): Promise<boolean> {
+    if (!isLate) return this.#prepare(thorough)
+    // Who is quicker to commit than a disk is to sync would keep a flush for ever: none of the key begins meanwhile.
+    return this.#core.keys.queue(this.#live.key, async (state) => {
+      const isLeft = await this.#prepare(thorough)
+      // Writers that had begun before are few, and each commits once.
+      for (let last = this.#live, next = state.committed; next && next !== last; last = next, next = state.committed)
+        await next.flushing.#prepare(thorough)
+      return isLeft
+    })
+  }
+
+  async #prepare(thorough: boolean): Promise<boolean> {
     const live = this.#live
     this.#preparing = true
     try {

@@ -75,9 +75,7 @@ export class Moving {
       }),
     )
     try {
-      if (backend.clone) {
-        await backend.clone({ name: source.file, generation: source.generation }, { name: file, generation }, true)
-      } else {
+      if (!(await this.#core.clone(source, file, generation, true))) {
         const driver = await this.#core.openCopy(source, file, generation)
         await driver.sync()
         await driver.close()

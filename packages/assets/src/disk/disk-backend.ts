@@ -1,7 +1,7 @@
 import { constants, type Dirent } from 'node:fs'
 import { copyFile, link, lstat, opendir, rename, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { mapIoError, NotFoundError, StorageIoError } from '@cistern/storage'
+import { CisternError, mapIoError, NotFoundError, StorageIoError } from '@cistern/storage'
 import type { Backend, BackendFile, StoredDriver } from '../base/backend.js'
 import { errnoOf, syncDirectory } from '../index/file.js'
 import { entryAt, isAbsent } from './entries.js'
@@ -148,7 +148,7 @@ export class DiskBackend implements Backend {
   }
 
   async clone(
-    from: { readonly name: string; readonly generation: string },
+    from: { readonly name: string; readonly generation: string; readonly fingerprint: string | undefined },
     to: { readonly name: string; readonly generation: string },
     share: boolean,
   ): Promise<void> {
@@ -161,8 +161,14 @@ export class DiskBackend implements Backend {
         this.#folders.assertReal(dirname(target))
         if (!share || !(await linked(source, target))) await copied(source, target)
       })
+      // Looked at when it is copied: what has been put in its place by then is not what is on record.
+      const isOurs = from.fingerprint === undefined || lookAt(source).fingerprint === from.fingerprint
+      if (!isOurs) throw new NotFoundError(`${from.name} is not the file that was opened`)
     } catch (error) {
-      throw mapIoError(error, target, 'create')
+      if (!isAbsent(error) && !CisternError.is(error, 'ERR_CISTERN_NOT_FOUND'))
+        throw mapIoError(error, target, 'create')
+      await this.remove(to.name, to.generation, false)
+      throw new NotFoundError(`${from.name} is not on disk any more`, { cause: error })
     }
   }
 
@@ -187,6 +193,7 @@ async function linked(source: string, target: string): Promise<boolean> {
     return true
   } catch (error) {
     if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'].includes(errnoOf(error) ?? '')) return false
+    if (errnoOf(error) === 'ENOENT') throw error
     throw mapIoError(error, target, 'link')
   }
 }
@@ -196,6 +203,7 @@ async function copied(source: string, target: string): Promise<void> {
   try {
     await copyFile(source, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
   } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw error
     throw mapIoError(error, target, 'copy')
   }
 }

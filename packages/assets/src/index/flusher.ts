@@ -22,6 +22,8 @@ export class Flusher {
   readonly #prepared = new Set<Flushable>()
   /** With runs inside incomplete blocks, which only a thorough flush records. */
   readonly #rest = new Set<Flushable>()
+  /** What the flush under way has yet to prepare. */
+  #queue: { readonly flushable: Flushable; readonly isLate: boolean }[] | undefined
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
@@ -38,7 +40,13 @@ export class Flusher {
     return new Set([...this.#dirty, ...this.#prepared, ...this.#rest]).size
   }
 
-  add(flushable: Flushable): void {
+  /** `instead`: where the flush under way was to make that one durable, it does this one, too. */
+  add(flushable: Flushable, instead?: Flushable): void {
+    if (instead && this.#queue && this.#prepared.has(instead)) {
+      this.#prepared.add(flushable)
+      this.#queue.push({ flushable, isLate: true })
+      return
+    }
     this.#dirty.add(flushable)
     this.#arm()
   }
@@ -95,15 +103,18 @@ export class Flusher {
     this.#dirty.clear()
     if (thorough) this.#rest.clear()
     for (const flushable of work) this.#prepared.add(flushable)
-    const queue = [...work]
+    const queue = [...work].map((flushable) => ({ flushable, isLate: false }))
+    this.#queue = queue
     const worker = async () => {
       for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
-        if (!this.#prepared.has(one)) continue // forgotten since: its descriptor is closed
-        if (await one.prepare(thorough)) this.#rest.add(one)
-        else this.#rest.delete(one)
+        const { flushable, isLate } = one
+        if (!this.#prepared.has(flushable)) continue // forgotten since: its descriptor is closed
+        if (await flushable.prepare(thorough, isLate)) this.#rest.add(flushable)
+        else this.#rest.delete(flushable)
       }
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, worker))
+    while (queue.length > 0) await Promise.all(Array.from({ length: AT_ONCE }, worker))
+    this.#queue = undefined
     await this.#options.durable()
     const prepared = [...this.#prepared]
     for (const flushable of prepared) this.#prepared.delete(flushable)

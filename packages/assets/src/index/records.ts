@@ -18,9 +18,10 @@ export type LiveView = Pick<
 export interface Flushable {
   /**
    * Syncs what is there, then records it. `thorough`: covered runs inside incomplete blocks too. Returns whether
-   * something is left that only a thorough flush takes. Never rejects: failures go to whom they concern.
+   * something is left that only a thorough flush takes. `isLate`: it came in the place of one that was superseded while
+   * this flush was under way, and nothing may come in its own. Never rejects: failures go to whom they concern.
    */
-  prepare(thorough: boolean): Promise<boolean>
+  prepare(thorough: boolean, isLate: boolean): Promise<boolean>
   /** The records are durable: renames, unlinks and whoever waits for them may go on. Never rejects. */
   settle(): Promise<void>
 }
@@ -83,8 +84,8 @@ export interface IndexRecords {
   detach(key: ResourceKey, live: LiveView): void
   /** Counts bytes that came to lie on the medium (or, negative, left it); `undefined`: of what is hidden, not yet unlinked. */
   occupy(asset: string | undefined, bytes: number): void
-  /** Has `flushable` flushed within `flushMs`. */
-  dirty(flushable: Flushable): void
+  /** Has `flushable` flushed within `flushMs`; `instead`: in the flush under way, where that was to flush this one. */
+  dirty(flushable: Flushable, instead?: Flushable): void
   /** Nothing of `flushable` is to be flushed any more. */
   clean(flushable: Flushable): void
   /** Flushes everything dirty now; resolves after the sync, rejects with the failure of the journal. */

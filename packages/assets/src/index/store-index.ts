@@ -248,8 +248,8 @@ export class MainIndex implements StoreIndex {
     this.#state.occupy(asset, bytes)
   }
 
-  dirty(flushable: Flushable): void {
-    this.#flusher.add(flushable)
+  dirty(flushable: Flushable, instead?: Flushable): void {
+    this.#flusher.add(flushable, instead)
   }
 
   clean(flushable: Flushable): void {
