@@ -175,9 +175,9 @@ async function verify(
     const { badBlocks, orphans, missing, findings } = await store.verify()
     for (const finding of findings) {
       if (finding.kind === 'orphan') continue
-      const { key, state } = finding
+      const { key, state, generation } = finding
       if (isLossy && state === 'active' && store.stat(key)?.state === 'committed') continue
-      violations.push(`verify: ${key.id} (${state}) is ${finding.kind}`)
+      violations.push(`verify: ${key.id} (${state} ${generation}) is ${finding.kind}`)
     }
     return { orphans, damaged: badBlocks + missing }
   } catch (error) {

@@ -101,6 +101,23 @@ describe('the log', () => {
     assert.deepEqual((await held(dir, 1)).pins, ['1:mine'])
   })
 
+  it('[core 55] what it appended as the root was lost is reported to nobody', async (t) => {
+    let looks = 0
+    const check = () => {
+      if (++looks > 2) throw new Error('lost')
+    }
+    const { dir, log, states } = await open(t, { check })
+    await log.start()
+    log.push(pin('a'))
+    await log.appended(1)
+    log.push(pin('b'))
+    looks = 1
+    await assert.rejects(log.appended(2), /lost/)
+    assert.deepEqual((await held(dir, 1)).pins, ['1:a', '2:b'], 'it was under way')
+    assert.deepEqual([states, log.appendedSequence], [['failed'], 0])
+    await log.abandon()
+  })
+
   it('a journal ended in the middle of a batch is synced to its last record first', async (t) => {
     const rotated = deferred<number>()
     let log: JournalLog | undefined

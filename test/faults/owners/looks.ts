@@ -36,7 +36,8 @@ export async function lookThird(
   ]
   const key = (what: string) => LOOKED_AT.find(({ id }) => what.startsWith(`${id} `))
   const excused = found.filter((what) => suspension.excuses(key(what)?.id ?? ''))
-  const isBadBlock = (what: string) => excused.length > 0 && what.startsWith('verify:')
+  const isBadBlock = (what: string) =>
+    suspension.excusesDamage(what) || (excused.length > 0 && what.startsWith('verify:'))
   const violations = found.filter((what) => !excused.includes(what) && !isBadBlock(what))
   return { violations, excused: excused.length }
 }

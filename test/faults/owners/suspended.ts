@@ -46,7 +46,7 @@ export async function suspendedRound(folder: string, round: SuspendedRound): Pro
   await using first = child(1, round.durability, round.stop ?? '', round.stopWhile)
   const at = await stopped(first, round, random)
   const stoppedAt = performance.now()
-  const suspension = new Suspension(root, ownerReportsIn(first.stdout))
+  const suspension = new Suspension(root, isOwner(root, first) ? ownerOf(root) : '', ownerReportsIn(first.stdout))
 
   const kept = new Kept(folder)
   kept.aside(root)
@@ -210,7 +210,12 @@ function lastWords(who: string, child: Child, reports: readonly OwnerReport[]): 
   return [...said.slice(0, 5), ...(words === '' ? [] : [`the ${who} said on stderr: ${words}`])]
 }
 
+const recordOf = (root: string) =>
+  JSON.parse(readFileSync(join(root, '_index', 'owner'), 'utf8')) as { readonly session: string; readonly pid: number }
+
 /** The session that `_index/owner` names. */
-function ownerOf(root: string): unknown {
-  return (JSON.parse(readFileSync(join(root, '_index', 'owner'), 'utf8')) as { readonly session?: unknown }).session
+const ownerOf = (root: string): string => recordOf(root).session
+
+function isOwner(root: string, child: Child): boolean {
+  return existsSync(join(root, '_index', 'owner')) && recordOf(root).pid === child.pid
 }

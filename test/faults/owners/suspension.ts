@@ -7,9 +7,12 @@ export class Suspension {
   /** Calls that were made and had not come back: nobody can take those back. */
   readonly underWay: readonly { readonly name: string; readonly paths: readonly string[] }[]
   readonly #root: string
+  readonly #session: string
 
-  constructor(root: string, before: readonly OwnerReport[]) {
+  /** `session`: its own; '' where it had not got as far. */
+  constructor(root: string, session: string, before: readonly OwnerReport[]) {
     this.#root = root
+    this.#session = session
     this.before = before
     const back = new Set(saying(before, 'came-back').map(({ id }) => id))
     this.underWay = saying(before, 'call').filter(({ id }) => !back.has(id))
@@ -18,6 +21,11 @@ export class Suspension {
   /** A call under way may have taken what is at this path, relative to the root, from the new owner. */
   excuses(path: string): boolean {
     return this.underWay.some(({ paths }) => paths.some((given) => relative(this.#root, given) === path))
+  }
+
+  /** Its unfinished parts it may go on writing: whoever goes on with one copies what the checksums prove, and no more. */
+  excusesDamage(finding: string): boolean {
+    return this.#session !== '' && finding.startsWith('verify:') && finding.includes(`(active ${this.#session}-`)
   }
 
   /**

@@ -62,7 +62,7 @@ export interface JournalLogOptions {
   readonly predecessor: { readonly number: number; readonly sequence: number }
   /** Number of the first journal to create. */
   readonly firstNumber: number
-  /** Throws when another process owns the root by now. Asked before each batch. */
+  /** Throws when another process owns the root by now. Asked before each batch, and before anybody is told of it. */
   check(): void
   /** Records that ride with whatever goes next: recency, leases. */
   riders(): readonly IndexRecord[]
@@ -206,6 +206,8 @@ export class JournalLog implements RecordLog {
       this.#queue = []
       this.#unsynced = this.#unsynced.concat(batch)
       await journal.append(batch)
+      // What a suspended process appended after another took over is on nobody's record.
+      this.#options.check()
       this.#appended = batch[batch.length - 1]?.sequence ?? this.#appended
     }
     this.#settle((waiter) => !waiter.sync && waiter.sequence <= this.#appended)
@@ -213,6 +215,7 @@ export class JournalLog implements RecordLog {
     else if (this.#mustSync()) {
       const reached = this.#appended
       await journal.sync()
+      this.#options.check()
       this.#markSynced(reached)
     }
     this.#settle((waiter) => waiter.sequence <= (waiter.sync ? this.#synced : this.#appended))
