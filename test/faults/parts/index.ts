@@ -14,6 +14,7 @@ import { twoOwners } from './two-owners.js'
 
 /** In the order in which they run. */
 export const parts: readonly Part[] = [
+  load, // measures times: before whoever started this goes on with other work
   model,
   killSteps,
   killLoop('ordered'),
@@ -27,6 +28,5 @@ export const parts: readonly Part[] = [
   fuzzedJournals,
   corruptBodies,
   twoOwners,
-  load,
   leaks,
 ]
