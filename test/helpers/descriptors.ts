@@ -5,13 +5,13 @@ import { sep } from 'node:path'
 export const showsDescriptors: boolean = process.platform === 'linux'
 
 /**
- * Paths of the files that this process has open at or below `root`, one entry per descriptor, sorted.
+ * Paths of the files that a process, this one by default, has open at or below `root`, one entry per descriptor, sorted.
  * An unlinked file ends in ` (deleted)`, as Linux shows it.
  */
-export function openFilesUnder(root: string): string[] {
+export function openFilesUnder(root: string, process: number | 'self' = 'self'): string[] {
   const below = root.endsWith(sep) ? root : root + sep
-  return readdirSync('/proc/self/fd')
-    .map(targetOf)
+  return readdirSync(`/proc/${process}/fd`)
+    .map((descriptor) => targetOf(`/proc/${process}/fd/${descriptor}`))
     .filter((path) => path === root || path.startsWith(below))
     .sort()
 }
@@ -23,7 +23,7 @@ export function countDescriptorsUnder(root: string): number {
 /** The descriptor that lists the folder is itself listed, and gone by the time it is looked at. */
 function targetOf(descriptor: string): string {
   try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`)
+    return readlinkSync(descriptor)
   } catch {
     return ''
   }

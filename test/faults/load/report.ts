@@ -5,7 +5,7 @@ import type { Counts } from './traffic.js'
 export interface LoadReport extends Counts {
   readonly violations: readonly string[]
   readonly evictions: number
-  readonly most: { readonly descriptors: number; readonly bytes: number; readonly atOnce: number }
+  readonly most: { readonly bytes: number; readonly atOnce: number }
   readonly p99: Delay
   readonly max: Delay
   /** The machine was too busy to judge by the clock. */

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { spawnChild } from '../../helpers/child.js'
-import { showsDescriptors } from '../../helpers/descriptors.js'
+import { openFilesUnder, showsDescriptors } from '../../helpers/descriptors.js'
 import { inTempFolder } from '../../helpers/temp-folder.js'
+import { MOST_DESCRIPTORS } from '../load/bounds.js'
 import type { LoadReport } from '../load/report.js'
 import type { Part, PartOptions, PartOutcome } from '../part.js'
 
@@ -27,7 +28,10 @@ async function run({ seed, quick, rounds, say }: PartOptions): Promise<PartOutco
       nodeFlags: ['--expose-gc'],
     })
     const violations: string[] = []
+    let descriptors = 0
+    // From here: two thousand looks at a time would hold the loop that is watched there.
     const looking = setInterval(async () => {
+      descriptors = Math.max(descriptors, openFilesOf(child.pid, root))
       const bytes = await sizeOf(root)
       if (bytes > QUOTA + MEANWHILE) violations.push(`${bytes} bytes on disk under a quota of ${QUOTA}`)
     }, LOOK_EVERY_MS)
@@ -37,11 +41,13 @@ async function run({ seed, quick, rounds, say }: PartOptions): Promise<PartOutco
       await child.exited
       const words = child.stderr.trim()
       if (words !== '') violations.push(`it said: ${words}`)
+      if (descriptors > MOST_DESCRIPTORS)
+        violations.push(`${descriptors} descriptors, at most ${MOST_DESCRIPTORS} are in use or unsynced`)
       say(`  ${JSON.stringify(report)}`)
       return {
         rounds: report.resources,
         violations: [...report.violations, ...violations],
-        note: told(report, seconds),
+        note: told(report, descriptors, seconds),
       }
     } finally {
       clearInterval(looking)
@@ -49,14 +55,23 @@ async function run({ seed, quick, rounds, say }: PartOptions): Promise<PartOutco
   })
 }
 
-function told(report: LoadReport, seconds: number): string {
+function told(report: LoadReport, descriptors: number, seconds: number): string {
   const { written, read, most, p99, max, longestSlice, evictions, refused, memory, isContended } = report
   const perSecond = (bytes: number): string => `${(bytes / seconds / 1024 / 1024).toFixed(1)} MiB/s`
   return (
     `${most.atOnce} at once, ${perSecond(written)} written and ${perSecond(read)} read, ${evictions} evictions, ` +
-    `${refused} refused; at most ${most.descriptors} descriptors and ${(most.bytes / 1024 / 1024).toFixed(1)} MiB; ` +
+    `${refused} refused; at most ${descriptors} descriptors and ${(most.bytes / 1024 / 1024).toFixed(1)} MiB; ` +
     `loop delay p99 ${p99.own.toFixed(1)} ms, at most ${max.own.toFixed(1)}, longest slice ${(longestSlice?.ms ?? 0).toFixed(1)} ms${isContended ? ' (NOT JUDGED: others had the processor)' : ''}; ${memory}`
   )
+}
+
+/** None once it has ended. */
+function openFilesOf(pid: number | undefined, root: string): number {
+  try {
+    return pid === undefined ? 0 : openFilesUnder(root, pid).length
+  } catch {
+    return 0
+  }
 }
 
 /** Of all files but the index's. */

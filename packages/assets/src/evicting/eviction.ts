@@ -3,25 +3,10 @@ import { Pace } from '../index/pace.js'
 import type { AssetStat, Assets, EvictReason, StoreContext, StoreEvents } from '../types.js'
 import type { Reservation, Reservations } from './reservations.js'
 import type { Lack, Room } from './room.js'
+import { type Demand, type Waiting, WaitingLine } from './waiting-line.js'
 
 /** Removals under way at once: unlinking a big file takes tens of milliseconds of another thread. */
 const REMOVALS_AT_ONCE = 8
-
-/** Something that waits for room. */
-export interface Demand {
-  /** Whose end withdraws it. */
-  readonly reservation?: Reservation | undefined
-  /** What is in its way now. When nothing is, it has taken what it needs in that same step. */
-  take(): Lack | undefined
-  /** Nothing is left to evict: the error it is refused with, or `undefined` to go on regardless. */
-  refuse(lack: Lack, cause: Error | undefined): Error | undefined
-}
-
-interface Waiting {
-  readonly demand: Demand
-  resolve(): void
-  reject(error: unknown): void
-}
 
 /** Makes room, oldest asset first, in one run for all who wait. Who waits longest goes first; limits come last. */
 export class Eviction {
@@ -29,7 +14,7 @@ export class Eviction {
   readonly #context: StoreContext
   readonly #reservations: Reservations
   readonly #room: Room
-  readonly #waiting: Waiting[] = []
+  readonly #waiting = new WaitingLine()
   /** What nobody waits for. */
   readonly #beside: Set<Waiting> = new Set()
   readonly #tidying: Waiting
@@ -61,7 +46,7 @@ export class Eviction {
 
   /** Somebody waits: who comes now goes behind, or small writes would for ever overtake a large one. */
   get isAwaited(): boolean {
-    return this.#waiting.length > 0
+    return this.#waiting.first !== undefined
   }
 
   /** Bytes evicted so far. */
@@ -73,7 +58,7 @@ export class Eviction {
   ask(demand: Demand): Promise<void> {
     if (this.#closed) return Promise.reject(new StoreClosedError('the store is closed'))
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ demand, resolve, reject })
+      this.#waiting.add({ demand, resolve, reject })
       this.#start()
     })
   }
@@ -88,7 +73,7 @@ export class Eviction {
 
   /** Its writer settled: nobody wants what it waited for. */
   withdraw(reservation: Reservation, error: Error): void {
-    for (const waiting of this.#waiting.filter((one) => one.demand.reservation === reservation)) {
+    for (const waiting of this.#waiting.of(reservation)) {
       this.#drop(waiting)
       waiting.reject(error)
     }
@@ -100,7 +85,7 @@ export class Eviction {
     this.#context.events.off('degraded', this.#onDegraded)
     this.#context.events.off('restored', this.#onRestored)
     this.#beside.clear()
-    for (const { reject } of this.#waiting.splice(0)) reject(new StoreClosedError('the store is closed'))
+    for (const { reject } of this.#waiting.takeAll()) reject(new StoreClosedError('the store is closed'))
     await this.#running
   }
 
@@ -124,15 +109,13 @@ export class Eviction {
   }
 
   #next(): Waiting | undefined {
-    if (this.#waiting.length > 0) return this.#waiting[0]
+    if (this.#waiting.first) return this.#waiting.first
     for (const first of this.#beside) return first
     return undefined
   }
 
   #drop(waiting: Waiting): void {
-    if (this.#beside.delete(waiting)) return
-    const at = this.#waiting.indexOf(waiting)
-    if (at >= 0) this.#waiting.splice(at, 1)
+    if (!this.#beside.delete(waiting)) this.#waiting.delete(waiting)
   }
 
   /** Evicts until `waiting` has what it needs, or nothing is left; or until it is withdrawn, or somebody goes first. */
