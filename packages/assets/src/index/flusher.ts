@@ -1,3 +1,4 @@
+import { Pace } from './pace.js'
 import type { Flushable } from './records.js'
 
 export interface FlusherOptions {
@@ -8,6 +9,7 @@ export interface FlusherOptions {
 
 /** Syncs at once; more only queue in the kernel, and slow the writers down. */
 const AT_ONCE = 2
+const SETTLED_AT_ONCE = 64
 /** Longest pause between attempts while the journal cannot be written. */
 const RETRY_MS = 1000
 
@@ -118,6 +120,10 @@ export class Flusher {
     await this.#options.durable()
     const prepared = [...this.#prepared]
     for (const flushable of prepared) this.#prepared.delete(flushable)
-    await Promise.all(prepared.map((flushable) => flushable.settle()))
+    const pace = new Pace() // each renames, sweeps or closes files, and there may be thousands
+    while (prepared.length > 0) {
+      await Promise.all(prepared.splice(0, SETTLED_AT_ONCE).map((flushable) => flushable.settle()))
+      if (pace.due) await pace.rest()
+    }
   }
 }
