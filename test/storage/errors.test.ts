@@ -33,6 +33,8 @@ const classes: Record<CisternErrorCode, string> = {
   ERR_CISTERN_STORAGE_IO: 'StorageIoError',
   ERR_CISTERN_INDEX_VERSION: 'IndexVersionError',
   ERR_CISTERN_NOT_SUPPORTED: 'NotSupportedError',
+  ERR_CISTERN_SOURCE: 'SourceError',
+  ERR_CISTERN_SOURCE_CHANGED: 'SourceChangedError',
 }
 
 test('each code has its class, named for it, and keeps its cause', () => {

@@ -1,5 +1,8 @@
 import { InvalidOptionError } from '@cistern/storage'
 
+/** Milliseconds. A longer timer fires at once. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1
+
 /** What one option takes. */
 export interface Rule<Value> {
   /** What is expected, as it stands in the message after "must be". */
@@ -53,6 +56,7 @@ export function checkOptions<Options extends object>(
   return Object.freeze(checked) as Checked<Options>
 }
 
+/** A rule for an option that may be left out. `expects`: what stands behind "must be" in the message. */
 export function rule<Value>(expects: string, accepts: (value: unknown, option: string) => boolean): Rule<Value> {
   return { expects, accepts, required: false }
 }
@@ -75,6 +79,7 @@ export function integerOrInfinity(unit: string, min: number): Rule<number> {
   )
 }
 
+/** One of these strings. */
 export function oneOf<Value extends string>(...choices: readonly Value[]): Rule<Value> {
   const names = choices.map((choice) => `'${choice}'`)
   const expects = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
@@ -86,8 +91,11 @@ export function callable<Value>(): Rule<Value> {
   return rule('a function', (value) => typeof value === 'function')
 }
 
+/** `true` or `false`. */
 export const anyBoolean: Rule<boolean> = rule('true or false', (value) => typeof value === 'boolean')
+/** Any string, the empty one included. */
 export const anyString: Rule<string> = rule('a string', (value) => typeof value === 'string')
+/** An `AbortSignal`, by its shape. */
 export const abortSignal: Rule<AbortSignal> = rule('an AbortSignal', isAbortSignal)
 
 /** A value without its content: numbers and what is like them as they are, all else by its kind. */

@@ -45,7 +45,21 @@ export type { Asset } from './asset.js'
 export { AssetStore } from './asset-store.js'
 export type { Backend, BackendFile, StoredDriver, StoredLook } from './base/backend.js'
 export { DriverAssets, driverAssets } from './base/driver-assets.js'
-export { type Checked, callable, checkOptions, type OptionSpec, type Rule } from './check-options.js'
+export {
+  abortSignal,
+  anyBoolean,
+  anyString,
+  type Checked,
+  callable,
+  checkOptions,
+  integer,
+  integerOrInfinity,
+  MAX_TIMER_MS,
+  type OptionSpec,
+  oneOf,
+  type Rule,
+  rule,
+} from './check-options.js'
 export type { ActiveSlot, CommittedSlot, Entry } from './index/entry.js'
 export { type IndexOptions, openIndex } from './index/open-index.js'
 export type { IndexRecord, Stray } from './index/record.js'

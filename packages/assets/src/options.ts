@@ -4,6 +4,7 @@ import {
   callable,
   integer,
   integerOrInfinity,
+  MAX_TIMER_MS,
   type OptionSpec,
   oneOf,
   type Rule,
@@ -29,8 +30,6 @@ export { checkOptions, type OptionSpec } from './check-options.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
-/** A longer timer fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 /** Each is a descriptor, and the cache makes room for all of them when it is made. */
 const MAX_CACHE_ENTRIES = 2 ** 20
 

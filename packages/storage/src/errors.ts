@@ -24,6 +24,8 @@ export type CisternErrorCode =
   | 'ERR_CISTERN_STORAGE_IO'
   | 'ERR_CISTERN_INDEX_VERSION'
   | 'ERR_CISTERN_NOT_SUPPORTED'
+  | 'ERR_CISTERN_SOURCE'
+  | 'ERR_CISTERN_SOURCE_CHANGED'
 
 /** What every error class takes besides its message. */
 export interface CisternErrorOptions {
@@ -336,6 +338,64 @@ export class NotSupportedError extends CisternError {
   }
   constructor(message: string, options?: CisternErrorOptions) {
     super('ERR_CISTERN_NOT_SUPPORTED', message, options)
+  }
+}
+
+/**
+ * What went wrong at a source.
+ * - `status`: it answered with a status that is no success.
+ * - `response`: its answer is not what was asked for: another range, a coding, a page instead of a file.
+ * - `network`: it could not be reached, or the connection was lost.
+ * - `timeout`: no connection, no byte for too long, or no end in time.
+ * - `truncated`: its body ended before the length that it promised.
+ */
+export type SourceFailure = 'status' | 'response' | 'network' | 'timeout' | 'truncated'
+
+/** How a {@link SourceError} came about. */
+export interface SourceErrorOptions extends CisternErrorOptions {
+  /** Which kind of failure it is; `'response'` by default. */
+  readonly reason?: SourceFailure | undefined
+  /** HTTP status, where there is one. */
+  readonly status?: number | undefined
+  /** Asking again may help; `false` by default. */
+  readonly transient?: boolean | undefined
+  /** Milliseconds after which the source wants to be asked again: its Retry-After. */
+  readonly retryAfterMs?: number | undefined
+}
+
+/** A source did not give what it was asked for. Names the source without its query, user and password. */
+export class SourceError extends CisternError {
+  declare readonly code: 'ERR_CISTERN_SOURCE'
+  /** Which kind of failure it is. */
+  readonly reason: SourceFailure
+  /** HTTP status; `undefined` where there is none. */
+  readonly status: number | undefined
+  /** Asking again may help. */
+  readonly transient: boolean
+  /** Milliseconds after which the source wants to be asked again; `undefined` where it did not say. */
+  readonly retryAfterMs: number | undefined
+  static {
+    named(SourceError, 'SourceError')
+  }
+
+  constructor(message: string, options?: SourceErrorOptions) {
+    super('ERR_CISTERN_SOURCE', message, options)
+    this.reason = options?.reason ?? 'response'
+    this.status = options?.status
+    this.transient = options?.transient ?? false
+    this.retryAfterMs = options?.retryAfterMs
+  }
+}
+
+/** The source has another version by now than the one that readers have begun to read: open the resource again. */
+export class SourceChangedError extends CisternError {
+  declare readonly code: 'ERR_CISTERN_SOURCE_CHANGED'
+  static {
+    named(SourceChangedError, 'SourceChangedError')
+  }
+
+  constructor(message: string, options?: CisternErrorOptions) {
+    super('ERR_CISTERN_SOURCE_CHANGED', message, options)
   }
 }
 
