@@ -1,0 +1,242 @@
+import { EventEmitter } from 'node:events'
+import { type Assets, checkOptions, type IndexView, type ResourceKey } from '@cistern/assets'
+import { onAbort, type ResourceReader, StoreClosedError } from '@cistern/storage'
+import { Admission } from './admission.js'
+import { Bandwidth } from './bandwidth.js'
+import { RangeDemand } from './demand.js'
+import { FilledReader } from './filled-reader.js'
+import { Filling, type FillingHost } from './filling.js'
+import { FILL_OPTIONS, FILLER_OPTIONS, PREFETCH_OPTIONS } from './options.js'
+import { WindowBudget } from './passing-window.js'
+import { priorityOf, rankOf } from './priority.js'
+import { Schedule } from './schedule.js'
+import type { Source } from './source.js'
+import type {
+  CompleteOptions,
+  FillerEvents,
+  FillerOptions,
+  FillerStats,
+  FillOptions,
+  PrefetchOptions,
+  StoreSide,
+} from './types.js'
+
+const MIB = 1024 * 1024
+/** Of one priority: enough to have the next at hand when one ends. */
+const ADMITTED_PER_SLOT = 4
+
+/**
+ * Pulls what is missing of a store's resources from their sources, what is wanted most first. What there is to do is
+ * never kept: it follows from what is there and from who reads, each time that either changes.
+ */
+export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposable {
+  readonly #store: Assets & IndexView
+  readonly #fillings = new Set<Filling>()
+  readonly #byKey = new Map<string, Promise<Filling>>()
+  readonly #schedule: Schedule
+  readonly #host: FillingHost
+  readonly #admission: Admission
+  readonly #lookahead: number
+  readonly #whenLeft: 'stop' | 'finish'
+  readonly #forgetSignal: (() => void) | undefined
+  #requests = 0
+  #bytes = 0
+  #closed: Promise<void> | undefined
+
+  /** Throws `InvalidOptionError`. The store stays the caller's: close the filler first. */
+  constructor(store: Assets & IndexView, options?: FillerOptions) {
+    super()
+    const checked = checkOptions('Filler', options, FILLER_OPTIONS)
+    const { concurrency = 3, chunkSize = 2 * MIB, maxBytesPerSecond } = checked
+    this.#store = store
+    this.#admission = new Admission(ADMITTED_PER_SLOT * concurrency)
+    this.#lookahead = checked.lookahead ?? 10
+    this.#whenLeft = checked.whenLeft ?? 'stop'
+    this.#schedule = new Schedule(this.#fillings, {
+      concurrency,
+      chunkSize,
+      perOrigin: checked.perOrigin ?? concurrency,
+      bandwidth: maxBytesPerSecond === undefined ? undefined : new Bandwidth(maxBytesPerSecond),
+      requested: ({ filling: { key }, position, end, rank }) => {
+        this.#requests++
+        this.emit('request', { key, start: position, end, priority: priorityOf(rank) })
+      },
+      received: ({ filling }, bytes) => {
+        this.#bytes += bytes
+        if (this.listenerCount('progress') > 0)
+          this.emit('progress', { key: filling.key, received: filling.received.size, total: filling.total })
+      },
+    })
+    this.#host = {
+      chunkSize,
+      backoffMs: checked.backoffMs ?? 250,
+      retries: checked.retries ?? 3,
+      windowBudget: new WindowBudget(checked.windowBytes ?? 8 * MIB),
+      review: () => this.#schedule.review(),
+      over: (filling, error) => this.#over(filling, error),
+    }
+    const { signal } = checked
+    this.#forgetSignal = signal && onAbort(signal, () => void this.close())
+  }
+
+  /**
+   * A reader whose waits and reads say what is fetched; nothing is before the first of them. Those who open the same key
+   * share what is fetched. Waits reject with `SourceError` where the source fails for good, or `SourceChangedError`.
+   * Rejects with what the store's `acquire` rejects with, `StoreClosedError`, or the signal's reason.
+   */
+  async open(key: ResourceKey, source: Source, options?: FillOptions): Promise<ResourceReader> {
+    const checked = checkOptions('open', options, FILL_OPTIONS)
+    const { signal, priority = 'critical', lookahead = this.#lookahead, whenLeft = this.#whenLeft } = checked
+    signal?.throwIfAborted()
+    if (this.#store.stat(key)?.state === 'committed') return this.#store.open(key, { signal })
+    const filling = await this.#fill(key, source, checked, signal)
+    if (filling.isOver) return this.open(key, source, options)
+    if (whenLeft === 'finish') this.#finish(filling)
+    return new FilledReader(filling.reader.clone(), filling, {
+      priority,
+      lookahead: lookahead * this.#schedule.chunkSize,
+    })
+  }
+
+  /** Resolves once the ranges, or all of it, are there. Rejects as waits do. */
+  async prefetch(key: ResourceKey, source: Source, options?: PrefetchOptions): Promise<void> {
+    const { ranges, priority = 'medium', signal, ...store } = checkOptions('prefetch', options, PREFETCH_OPTIONS)
+    signal?.throwIfAborted()
+    const leave = await this.#admission.enter(rankOf(priority), signal)
+    try {
+      await this.#want(key, source, store, { ranges, priority, signal })
+    } finally {
+      leave()
+    }
+  }
+
+  /** Fetches all that is missing while nothing else is to be done, and resolves once it is committed. */
+  async complete(key: ResourceKey, source: Source, options?: CompleteOptions): Promise<void> {
+    await this.prefetch(key, source, { priority: 'low', ...options })
+  }
+
+  /** How it stands: a snapshot. */
+  stats(): FillerStats {
+    const running = [...this.#schedule.running].map(({ filling, position, end, rank }) => ({
+      key: filling.key,
+      origin: filling.source.origin,
+      position,
+      end,
+      priority: priorityOf(filling.rankAt(position) ?? rank),
+    }))
+    return { running, requests: this.#requests, bytes: this.#bytes, filling: this.#fillings.size }
+  }
+
+  /** Ends all requests, and lets go of all writers. What arrived stays in the store. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  /** As `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * A listener that throws keeps nothing from going on, and none of the others from being told: its error surfaces as
+   * the host's own `uncaughtException`.
+   */
+  override emit<K>(
+    name: keyof FillerEvents | K,
+    ...values: K extends keyof FillerEvents ? FillerEvents[K] : never
+  ): boolean {
+    for (const listener of this.rawListeners(name) as unknown as ((...values: unknown[]) => unknown)[]) {
+      try {
+        listener.apply(this, [...values])
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+    return this.listenerCount(name) > 0
+  }
+
+  async #close(): Promise<void> {
+    this.#forgetSignal?.()
+    this.#schedule.close()
+    const error = new StoreClosedError('the filler is closed')
+    await Promise.allSettled(this.#byKey.values())
+    await Promise.all([...this.#fillings].map((filling) => filling.close(error)))
+  }
+
+  async #want(
+    key: ResourceKey,
+    source: Source,
+    store: StoreSide,
+    { ranges, priority, signal }: Required<Pick<PrefetchOptions, 'priority'>> & PrefetchOptions,
+  ): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#store.stat(key)?.state === 'committed') return
+    const filling = await this.#fill(key, source, store, signal)
+    if (filling.isOver) return this.#want(key, source, store, { ranges, priority, signal })
+    const isMet = (): boolean => {
+      if (filling.isCommitted || ranges === undefined) return filling.isCommitted
+      const { received, total = Number.MAX_SAFE_INTEGER } = filling
+      return ranges.every(({ start, end }) => start >= total || received.has(start, Math.min(end, total)))
+    }
+    const wanted = ranges ?? [{ start: 0, end: Number.MAX_SAFE_INTEGER }]
+    const demand = new RangeDemand(priority ?? 'medium', wanted, isMet)
+    const forget = signal && onAbort(signal, () => demand.fail(signal.reason))
+    if (signal?.aborted) demand.fail(signal.reason)
+    filling.add(demand)
+    try {
+      await demand.done
+    } finally {
+      forget?.()
+      filling.drop(demand)
+    }
+  }
+
+  #finish(filling: Filling): void {
+    const demand = new RangeDemand('low', [{ start: 0, end: Number.MAX_SAFE_INTEGER }], () => filling.isCommitted)
+    filling.add(demand)
+    demand.done.then(
+      () => filling.drop(demand),
+      () => filling.drop(demand),
+    )
+  }
+
+  /** Who has left meanwhile wants nothing: what was begun for nobody else ends. */
+  async #fill(key: ResourceKey, source: Source, store: StoreSide, signal: AbortSignal | undefined): Promise<Filling> {
+    const filling = await this.#begin(key, source, store)
+    if (signal?.aborted) filling.leaveUnwanted()
+    signal?.throwIfAborted()
+    return filling
+  }
+
+  /** One filling for all who want a key at the same time. */
+  #begin(key: ResourceKey, source: Source, { processor, metadata, integrity }: StoreSide): Promise<Filling> {
+    if (this.#closed) return Promise.reject(new StoreClosedError('the filler is closed'))
+    const known = this.#byKey.get(key.id)
+    if (known) return known
+    const begun = Filling.begin(this.#store, key, source, { processor, metadata, integrity }, this.#host)
+    this.#byKey.set(key.id, begun)
+    begun.then(
+      (filling) => {
+        if (filling.isOver) this.#forget(key, begun)
+        else this.#fillings.add(filling)
+        this.#schedule.review()
+      },
+      () => this.#forget(key, begun),
+    )
+    return begun
+  }
+
+  #over(filling: Filling, error: Error | undefined): void {
+    // One that is over before it counts is forgotten where it was begun: by then the key may be another's.
+    if (this.#fillings.delete(filling)) this.#byKey.delete(filling.key.id)
+    this.#schedule.review()
+    if (error && !this.#closed) this.emit('fail', { key: filling.key, error })
+  }
+
+  #forget(key: ResourceKey, begun: Promise<Filling>): void {
+    if (this.#byKey.get(key.id) === begun) this.#byKey.delete(key.id)
+  }
+}

@@ -1,0 +1,110 @@
+import { RangeSet, type ReadonlyRangeSet } from '@cistern/storage'
+
+interface Segment {
+  readonly start: number
+  readonly bytes: Uint8Array
+}
+
+/** Memory that the windows of one filler share. */
+export class WindowBudget {
+  readonly limit: number
+  used = 0
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+}
+
+/** Bytes that the store would not take, held in memory until the readers that want them have read them. */
+export class PassingWindow {
+  readonly #budget: WindowBudget
+  #segments: Segment[] = []
+  #coverage = new RangeSet()
+  readonly #watchers = new Set<() => void>()
+  readonly #passing = new Set<() => void>()
+
+  constructor(budget: WindowBudget) {
+    this.#budget = budget
+  }
+
+  get coverage(): ReadonlyRangeSet {
+    return this.#coverage
+  }
+
+  /** No more than this can ever be there at once. */
+  get limit(): number {
+    return this.#budget.limit
+  }
+
+  get isEmpty(): boolean {
+    return this.#segments.length === 0
+  }
+
+  /** Calls `changed` when bytes come, or all go. Returns what takes it back. */
+  onChange(changed: () => void): () => void {
+    this.#watchers.add(changed)
+    return () => this.#watchers.delete(changed)
+  }
+
+  /** Resolves when a reader has gone on: there may be room. */
+  room(): Promise<void> {
+    return new Promise((resolve) => this.#passing.add(resolve))
+  }
+
+  tellRoom(): void {
+    for (const resolve of this.#passing) resolve()
+    this.#passing.clear()
+  }
+
+  #tellChange(): void {
+    for (const changed of [...this.#watchers]) changed()
+  }
+
+  /** `false`: there is no room. `bytes` are kept as they are. */
+  put(start: number, bytes: Uint8Array): boolean {
+    if (this.#budget.used + bytes.length > this.#budget.limit && !this.isEmpty) return false
+    this.#segments.push({ start, bytes })
+    this.#coverage.insert(start, start + bytes.length)
+    this.#budget.used += bytes.length
+    this.#tellChange()
+    return true
+  }
+
+  /** Drops what nobody wants any more; `false` where there was nothing of that. */
+  keep(isWanted: (start: number, end: number) => boolean): boolean {
+    const { length } = this.#segments
+    this.#replace(this.#segments.filter(({ start, bytes }) => isWanted(start, start + bytes.length)))
+    return this.#segments.length < length
+  }
+
+  /** Drops what has been there longest: somebody waits for other bytes. */
+  dropOldest(): void {
+    this.#replace(this.#segments.slice(1))
+  }
+
+  clear(): void {
+    this.#replace([])
+    this.tellRoom()
+    this.#tellChange()
+  }
+
+  /** Bytes from `position` on, as many as one piece has; 0 where there are none. */
+  read(position: number, target: Uint8Array): number {
+    for (const { start, bytes } of this.#segments) {
+      if (position < start || position >= start + bytes.length) continue
+      const piece = bytes.subarray(position - start, position - start + target.length)
+      target.set(piece)
+      return piece.length
+    }
+    return 0
+  }
+
+  #replace(segments: Segment[]): void {
+    if (segments.length === this.#segments.length) return
+    this.#segments = segments
+    const used = this.#coverage.size
+    this.#coverage = new RangeSet()
+    for (const { start, bytes } of segments) this.#coverage.insert(start, start + bytes.length)
+    this.#budget.used -= used - this.#coverage.size
+  }
+}

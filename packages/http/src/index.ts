@@ -1,0 +1,7 @@
+export type { RequestHeaders } from './conditions.js'
+export type { ServeAnswer, ServedResource, ServeHandle } from './node/exchange.js'
+export type { ServeRequest } from './node/serve-request.js'
+export { type NodeHandler, type NodeHandlerOptions, toNodeHandler } from './node/to-node-handler.js'
+export type { ServeOptions } from './options.js'
+export { serveResource } from './serve-resource.js'
+export { statusOf } from './status.js'
