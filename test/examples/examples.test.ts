@@ -125,6 +125,40 @@ for (const name of ['file-streaming', 'custom-processor', 'compose-layers']) {
   })
 }
 
+for (const where of ['disk', 'memory'] as const) {
+  test(`media-proxy: prints its address, answers, asks for nothing twice, and ends when it is told to (${where})`, async (t) => {
+    const args = ['media-proxy', ...(where === 'disk' ? ['--root', tempFolder(t)] : ['--mem'])]
+    const run = await runExample(args, async (child) => {
+      await child.printed('try: ')
+      const address = /http:\S+\//.exec(child.stdout)?.[0] ?? ''
+      const end = await fetch(`${address}film.bin`, { headers: { range: 'bytes=-1000' } })
+      assert.deepEqual([end.status, (await end.arrayBuffer()).byteLength], [206, 1000])
+      for (const expected of [10, 10]) {
+        const playlist = await (await fetch(`${address}index.m3u8`)).text()
+        const segments = playlist.split('\n').filter((line) => line.endsWith('.ts'))
+        assert.equal(segments.length, expected)
+        for (const name of segments) assert.equal((await fetch(`${address}${name}`)).status, 200)
+      }
+      assert.equal((await fetch(`${address}nothing.ts`)).status, 404)
+      child.process.kill('SIGTERM')
+    })
+    assert.equal(run.code, 0, run.stderr)
+    assert.match(run.stdout, /origin: film\.bin from 0, critical\n/) // it has to learn where the end is
+    const asked = run.stdout.split('\n').filter((line) => line.startsWith('origin: s0'))
+    assert.equal(asked.length, 10)
+    assert.match(run.stdout, /stopped: \d+ requests to the origin, \d+ bytes\n$/)
+  })
+}
+
+test('media-proxy: wrong usage says how it is meant and exits 2', async () => {
+  for (const wrong of [['--nope'], ['--origin', 'nowhere']]) {
+    const { code, stderr } = await runExample(['media-proxy', ...wrong])
+    assert.equal(code, 2)
+    assert.match(stderr, /usage: media-proxy/)
+  }
+  assert.match((await succeeds(['media-proxy', '--help'])).stdout, /^usage: media-proxy/)
+})
+
 test('testing-with-mem-store', async () => {
   const { stdout } = await succeeds(['testing-with-mem-store'])
   assert.match(stdout, /pass 5\n/)
@@ -133,7 +167,14 @@ test('testing-with-mem-store', async () => {
 
 test('without a name the examples are listed; an unknown one is refused', async () => {
   const listed = await succeeds([])
-  const names = ['compose-layers', 'custom-processor', 'file-streaming', 'hls-encrypted', 'testing-with-mem-store']
+  const names = [
+    'compose-layers',
+    'custom-processor',
+    'file-streaming',
+    'hls-encrypted',
+    'media-proxy',
+    'testing-with-mem-store',
+  ]
   for (const name of names) assert.match(listed.stdout, new RegExp(`^  ${name}$`, 'm'))
   const unknown = await runExample(['nope'])
   assert.equal(unknown.code, 2)
