@@ -6,7 +6,9 @@ export interface HttpHeaders {
 
 /** What is looked at of an answer: `Response` has it, and so have those of other implementations. */
 export interface HttpAnswer {
+  /** As the server said it; a redirect too. */
   readonly status: number
+  /** As the server sent them. */
   readonly headers: HttpHeaders
   /** Pieces as they come. */
   readonly body: AsyncIterable<Uint8Array> | null
@@ -14,10 +16,13 @@ export interface HttpAnswer {
 
 /** How a request is made. */
 export interface HttpFetchInit {
+  /** Nothing else is asked. */
   readonly method: 'GET'
+  /** Those of the caller, and the source's own. */
   readonly headers: Record<string, string>
   /** Redirects come back as they are: the source follows them itself. */
   readonly redirect: 'manual'
+  /** Ends the request and its body. */
   readonly signal: AbortSignal
 }
 
