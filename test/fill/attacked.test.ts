@@ -3,35 +3,13 @@ import assert from 'node:assert/strict'
 import { createCipheriv } from 'node:crypto'
 import { test } from 'node:test'
 import { type AssetStore, aes128Cbc, ResourceKey } from '@cistern/assets'
-import { Filler, type FillerOptions, SourceError } from '@cistern/fill'
+import { Filler, SourceError } from '@cistern/fill'
 import { MemStore } from '@cistern/mem-store'
 import { onBoth } from '../assets/facade/stores.js'
 import { randomBytes } from '../helpers/bytes.js'
-import { eventLoopTurn, stateOf } from '../helpers/deferred.js'
-import { ScriptedSource, type SourceScript } from './scripted-source.js'
-
-const CHUNK = 64 * 1024
-const key = ResourceKey.of('film', 'video.mp4')
-const options: FillerOptions = { chunkSize: CHUNK, backoffMs: 1 }
-
-const film = (chunks: number, more: Partial<SourceScript> = {}): ScriptedSource =>
-  new ScriptedSource({ bytes: randomBytes(7, Math.floor(chunks * CHUNK)), validator: 'v1', ...more })
-
-const same = (got: Uint8Array, bytes: Uint8Array, start = 0): void =>
-  assert.ok(
-    Buffer.from(bytes)
-      .subarray(start, start + got.length)
-      .equals(got),
-    'these are not its bytes',
-  )
-
-const transient = (retryAfterMs?: number): SourceError =>
-  new SourceError('503', { reason: 'status', status: 503, transient: true, retryAfterMs })
-
-/** Until nothing more happens by itself. */
-async function calm(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await eventLoopTurn()
-}
+import { stateOf } from '../helpers/deferred.js'
+import { CHUNK, calm, film, key, options, same, transient } from './film.js'
+import { ScriptedSource } from './scripted-source.js'
 
 onBoth('who gives up opening while the store is asked leaves no writer behind', async (open) => {
   await using store = await open()

@@ -2,39 +2,17 @@
 import assert from 'node:assert/strict'
 import { createCipheriv } from 'node:crypto'
 import { type AssetStore, aes128Cbc, CisternError, ResourceKey, type ResourceReader } from '@cistern/assets'
-import { Filler, type FillerOptions, SourceError } from '@cistern/fill'
+import { Filler, SourceError } from '@cistern/fill'
 import { onBoth } from '../assets/facade/stores.js'
 import { randomBytes, randomInteger, randomNumbers, shuffled } from '../helpers/bytes.js'
 import { deferred, eventLoopTurn, stateOf } from '../helpers/deferred.js'
-import { type Asked, ScriptedSource, type SourceScript } from './scripted-source.js'
-
-const CHUNK = 64 * 1024
-const key = ResourceKey.of('film', 'video.mp4')
-const options: FillerOptions = { chunkSize: CHUNK, backoffMs: 1 }
-
-const film = (chunks: number, more: Partial<SourceScript> = {}): ScriptedSource =>
-  new ScriptedSource({ bytes: randomBytes(7, Math.floor(chunks * CHUNK)), validator: 'v1', ...more })
-
-const same = (got: Uint8Array, bytes: Uint8Array, start = 0): void =>
-  assert.ok(
-    Buffer.from(bytes)
-      .subarray(start, start + got.length)
-      .equals(got),
-    'these are not its bytes',
-  )
+import { CHUNK, calm, film, key, options, same, transient } from './film.js'
+import { type Asked, ScriptedSource } from './scripted-source.js'
 
 async function whole(reader: ResourceReader, source: ScriptedSource): Promise<void> {
   const got = await reader.bytes()
   assert.equal(got.length, source.script.bytes.length)
   same(got, source.script.bytes)
-}
-
-const transient = (retryAfterMs?: number): SourceError =>
-  new SourceError('503', { reason: 'status', status: 503, transient: true, retryAfterMs })
-
-/** Until nothing more happens by itself. */
-async function calm(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await eventLoopTurn()
 }
 
 onBoth('[fill 1] a second full read asks the source for nothing', async (open) => {

@@ -50,6 +50,7 @@ async function committedAsItIs(writer: ResourceWriter): Promise<boolean> {
   }
 }
 
+/** What was thrown, which need not be an error, as one. */
 export function asError(cause: unknown): Error {
   if (cause instanceof Error) return cause
   // Not every object can be made a string of.

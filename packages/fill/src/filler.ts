@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { type Assets, checkOptions, type IndexView, type ResourceKey } from '@cistern/assets'
-import { onAbort, type ResourceReader, StoreClosedError } from '@cistern/storage'
+import { type ByteRange, onAbort, type ResourceReader, StoreClosedError } from '@cistern/storage'
 import { Admission } from './admission.js'
 import { Bandwidth } from './bandwidth.js'
 import { RangeDemand } from './demand.js'
@@ -8,7 +8,7 @@ import { FilledReader } from './filled-reader.js'
 import { Filling, type FillingHost } from './filling.js'
 import { FILL_OPTIONS, FILLER_OPTIONS, PREFETCH_OPTIONS } from './options.js'
 import { WindowBudget } from './passing-window.js'
-import { priorityOf, rankOf } from './priority.js'
+import { type Priority, priorityOf, rankOf } from './priority.js'
 import { Schedule } from './schedule.js'
 import type { Source } from './source.js'
 import type {
@@ -24,6 +24,7 @@ import type {
 const MIB = 1024 * 1024
 /** Of one priority: enough to have the next at hand when one ends. */
 const ADMITTED_PER_SLOT = 4
+const WHOLE: readonly ByteRange[] = [{ start: 0, end: Number.MAX_SAFE_INTEGER }]
 
 /**
  * Pulls what is missing of a store's resources from their sources, what is wanted most first. What there is to do is
@@ -88,7 +89,7 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     const checked = checkOptions('open', options, FILL_OPTIONS)
     const { signal, priority = 'critical', lookahead = this.#lookahead, whenLeft = this.#whenLeft } = checked
     signal?.throwIfAborted()
-    if (this.#store.stat(key)?.state === 'committed') return this.#store.open(key, { signal })
+    if (this.#isCommitted(key)) return this.#store.open(key, { signal })
     const filling = await this.#fill(key, source, checked, signal)
     if (filling.isOver) return this.open(key, source, options)
     if (whenLeft === 'finish') this.#finish(filling)
@@ -102,6 +103,7 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
   async prefetch(key: ResourceKey, source: Source, options?: PrefetchOptions): Promise<void> {
     const { ranges, priority = 'medium', signal, ...store } = checkOptions('prefetch', options, PREFETCH_OPTIONS)
     signal?.throwIfAborted()
+    if (this.#isCommitted(key)) return
     const leave = await this.#admission.enter(rankOf(priority), signal)
     try {
       await this.#want(key, source, store, { ranges, priority, signal })
@@ -170,19 +172,19 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     key: ResourceKey,
     source: Source,
     store: StoreSide,
-    { ranges, priority, signal }: Required<Pick<PrefetchOptions, 'priority'>> & PrefetchOptions,
+    wanted: Pick<PrefetchOptions, 'ranges' | 'signal'> & { readonly priority: Priority },
   ): Promise<void> {
+    const { ranges, priority, signal } = wanted
     signal?.throwIfAborted()
-    if (this.#store.stat(key)?.state === 'committed') return
+    if (this.#isCommitted(key)) return
     const filling = await this.#fill(key, source, store, signal)
-    if (filling.isOver) return this.#want(key, source, store, { ranges, priority, signal })
+    if (filling.isOver) return this.#want(key, source, store, wanted)
     const isMet = (): boolean => {
       if (filling.isCommitted || ranges === undefined) return filling.isCommitted
       const { received, total = Number.MAX_SAFE_INTEGER } = filling
       return ranges.every(({ start, end }) => start >= total || received.has(start, Math.min(end, total)))
     }
-    const wanted = ranges ?? [{ start: 0, end: Number.MAX_SAFE_INTEGER }]
-    const demand = new RangeDemand(priority ?? 'medium', wanted, isMet)
+    const demand = new RangeDemand(priority, ranges ?? WHOLE, isMet)
     const forget = signal && onAbort(signal, () => demand.fail(signal.reason))
     if (signal?.aborted) demand.fail(signal.reason)
     filling.add(demand)
@@ -194,8 +196,12 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     }
   }
 
+  #isCommitted(key: ResourceKey): boolean {
+    return this.#store.stat(key)?.state === 'committed'
+  }
+
   #finish(filling: Filling): void {
-    const demand = new RangeDemand('low', [{ start: 0, end: Number.MAX_SAFE_INTEGER }], () => filling.isCommitted)
+    const demand = new RangeDemand('low', WHOLE, () => filling.isCommitted)
     filling.add(demand)
     demand.done.then(
       () => filling.drop(demand),

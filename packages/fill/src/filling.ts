@@ -1,4 +1,4 @@
-import type { AcquireOptions, Assets, ResourceKey } from '@cistern/assets'
+import { type Assets, asError, type ResourceKey } from '@cistern/assets'
 import {
   type ByteRange,
   CisternError,
@@ -15,6 +15,7 @@ import { Failures } from './failures.js'
 import type { Fetch } from './fetch.js'
 import { PassingWindow, type WindowBudget } from './passing-window.js'
 import type { Source, SourceResponse } from './source.js'
+import type { StoreSide } from './types.js'
 
 /** A source that answers with yet another version each time is given up after so many. */
 const MOST_VERSIONS = 4
@@ -41,9 +42,6 @@ export interface FillingHost {
   over(filling: Filling, error: Error | undefined): void
 }
 
-/** What the first who asks for a resource says about it. */
-export type FillingOptions = Pick<AcquireOptions, 'processor' | 'metadata' | 'integrity'>
-
 /** One resource that is being filled: who wants what of it, and what is on its way. */
 export class Filling {
   readonly key: ResourceKey
@@ -53,10 +51,10 @@ export class Filling {
   /** Why it was given up. */
   error: Error | undefined
   isOver = false
-  /** Why the store took the last bytes it was given not; `undefined` where it took them. */
+  /** Why the store did not take the last bytes that it was given; `undefined` where it did. */
   refusal: Error | undefined
   readonly #store: Assets
-  readonly #options: FillingOptions
+  readonly #options: StoreSide
   readonly #host: FillingHost
   readonly #failures: Failures
   readonly #demands = new Set<Demand>()
@@ -74,7 +72,7 @@ export class Filling {
   #isSequential = false
   #committing: Promise<void> | undefined
 
-  private constructor(store: Assets, key: ResourceKey, source: Source, options: FillingOptions, host: FillingHost) {
+  private constructor(store: Assets, key: ResourceKey, source: Source, options: StoreSide, host: FillingHost) {
     this.key = key
     this.source = source
     this.window = new PassingWindow(host.windowBudget)
@@ -89,7 +87,7 @@ export class Filling {
     store: Assets,
     key: ResourceKey,
     source: Source,
-    options: FillingOptions,
+    options: StoreSide,
     host: FillingHost,
   ): Promise<Filling> {
     const filling = new Filling(store, key, source, options, host)
@@ -379,9 +377,9 @@ export class Filling {
   }
 
   #trimWindow(): void {
-    // What is to be in the store for good is not met by what passes.
-    // Only then: those who wait for room would wake each other for ever.
-    if (this.window.keep((start, end) => this.#isReadIn(start, end))) this.window.tellRoom()
+    // Readers alone: what is to be in the store for good is not met by what passes.
+    const madeRoom = this.window.keep((start, end) => this.#isReadIn(start, end))
+    if (madeRoom) this.window.tellRoom() // not otherwise: those who wait would wake each other for ever
   }
 
   /** The source has no more than this: a body that brought bytes ended here. */
@@ -528,8 +526,4 @@ export function isBefore(
 /** The store has no room for it: that is no reason to keep it from who reads. */
 function isRefusal(error: unknown): error is Error {
   return CisternError.is(error, 'ERR_CISTERN_QUOTA_EXCEEDED') || CisternError.is(error, 'ERR_CISTERN_NO_SPACE')
-}
-
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(String(cause), { cause })
 }

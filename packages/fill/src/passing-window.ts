@@ -60,7 +60,7 @@ export class PassingWindow {
     for (const changed of [...this.#watchers]) changed()
   }
 
-  /** `false`: there is no room. `bytes` are kept as they are. */
+  /** `false`: there is no room; one piece finds it in any window that is empty. `bytes` are kept as they are. */
   put(start: number, bytes: Uint8Array): boolean {
     if (this.#budget.used + bytes.length > this.#budget.limit && !this.isEmpty) return false
     this.#segments.push({ start, bytes })
@@ -101,10 +101,14 @@ export class PassingWindow {
 
   #replace(segments: Segment[]): void {
     if (segments.length === this.#segments.length) return
+    // Of the pieces, not of what they cover: two fetches may have brought some bytes twice.
+    this.#budget.used += bytesOf(segments) - bytesOf(this.#segments)
     this.#segments = segments
-    const used = this.#coverage.size
     this.#coverage = new RangeSet()
     for (const { start, bytes } of segments) this.#coverage.insert(start, start + bytes.length)
-    this.#budget.used -= used - this.#coverage.size
   }
+}
+
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '@cistern/assets'
 import type { Bandwidth } from './bandwidth.js'
 import { Fetch, type FetchHost } from './fetch.js'
 import { type Filling, isBefore, type Work } from './filling.js'
@@ -10,9 +11,6 @@ export interface ScheduleOptions {
   received(fetch: Fetch, bytes: number): void
   requested(fetch: Fetch): void
 }
-
-/** Timers that are to wait longer than this fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Which bytes are fetched next: asked of coverage and demand whenever either changes or a slot is free. What runs goes on
@@ -140,7 +138,7 @@ export class Schedule implements FetchHost {
     if (times.length === 0) return
     this.#timer = setTimeout(
       () => this.review(),
-      Math.min(LONGEST_TIMER_MS, Math.max(1, Math.ceil(Math.min(...times) - now))),
+      Math.min(MAX_TIMER_MS, Math.max(1, Math.ceil(Math.min(...times) - now))),
     )
   }
 }
