@@ -112,7 +112,7 @@ onBoth('a source with ranges that names no total is read to its end, and its len
     const isBehind = asked.start >= bytes.length
     return { ...source.usual(asked), total: isBehind ? bytes.length : undefined }
   }
-  using reader = await filler.open(key, source)
+  using reader = await filler.open(key, source, { lookahead: 0 })
   same(await reader.bytes({ start: 0, end: 10 }), bytes)
   assert.equal(await reader.waitLength(), bytes.length)
   same(await reader.bytes(), bytes)
