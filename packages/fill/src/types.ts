@@ -18,7 +18,7 @@ export interface FillerOptions {
   readonly retries?: number | undefined
   /** Milliseconds before the second attempt; each further one waits twice as long, half of it by chance. Default 250. */
   readonly backoffMs?: number | undefined
-  /** Memory for bytes on their way to readers that the store has no room for. Default 8 MiB. */
+  /** Memory for bytes on their way to readers that the store has no room for; each resource may have one piece beyond it. Default 8 MiB. */
   readonly windowBytes?: number | undefined
   /** What becomes of a resource whose last reader leaves before it is whole. Default `'stop'`. */
   readonly whenLeft?: 'stop' | 'finish' | undefined
