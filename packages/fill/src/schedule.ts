@@ -1,7 +1,8 @@
 import { MAX_TIMER_MS } from '@cistern/assets'
 import type { Bandwidth } from './bandwidth.js'
+import { isBefore } from './choice.js'
 import { Fetch, type FetchHost } from './fetch.js'
-import { type Filling, isBefore, type Work } from './filling.js'
+import type { Filling, Work } from './filling.js'
 
 export interface ScheduleOptions {
   readonly concurrency: number
