@@ -474,3 +474,67 @@ onBoth('who waits on a filler that is closed is told', async (open) => {
   await assert.rejects(reading, { code: 'ERR_CISTERN_STORE_CLOSED' })
   await assert.rejects(filler.open(key, source), { code: 'ERR_CISTERN_STORE_CLOSED' })
 })
+
+onBoth('a resource shorter than a chunk is asked for once, whatever lies ahead of who reads it', async (open) => {
+  const secret = { key: randomBytes(1, 16), iv: randomBytes(2, 16) }
+  const clear = randomBytes(3, CHUNK / 4)
+  const cipher = createCipheriv('aes-128-cbc', secret.key, secret.iv)
+  const source = new ScriptedSource({ bytes: Buffer.concat([cipher.update(clear), cipher.final()]), validator: 'v1' })
+  const gate = deferred()
+  source.answer = async () => {
+    await gate.promise
+    return undefined
+  }
+  await using store = await open()
+  await using filler = new Filler(store, options)
+  using reader = await filler.open(key, source, { processor: aes128Cbc(secret) })
+  const reading = reader.bytes()
+  await source.request(1)
+  await calm()
+  gate.resolve()
+  same(await reading, clear)
+  assert.equal(source.asked.length, 1, 'what is behind its end is not asked for before anybody knows the end')
+})
+
+for (const validator of ['v1', undefined])
+  onBoth(`who waits behind the end of what nobody has measured hears of it, from ${validator}`, async (open) => {
+    await using store = await open()
+    await using filler = new Filler(store, options)
+    const source = film(0.5, { validator: 'v1' })
+    source.answer = ({ start }) => (start > 0 ? { start, end: start, total: CHUNK / 2, validator, ...bare } : undefined)
+    using reader = await filler.open(key, source)
+    assert.equal(await reader.waitRange(3 * CHUNK, 3 * CHUNK + 1), 'eof')
+    assert.equal(reader.length, CHUNK / 2)
+    same(await reader.bytes(), source.script.bytes)
+    assert.equal(await reader.waitCommit(), CHUNK / 2)
+    using again = await filler.open(key, source)
+    assert.equal(again.generation, reader.generation, 'what it says of its length is of no other version')
+    assert.equal(source.asked.filter(({ start }) => start === 0).length, 1)
+  })
+
+onBoth('an answer without bytes and without a version drops nothing of what is there', async (open) => {
+  await using store = await open()
+  await using filler = new Filler(store, options)
+  const source = film(0.5, { unmeasured: true })
+  const [gate, rest] = [deferred(), deferred()]
+  source.beforePiece = (_asked, position) => (position === 0 ? undefined : rest.promise)
+  source.answer = async ({ start }) => {
+    if (start === 0) return undefined
+    await gate.promise
+    return { start, end: start, total: CHUNK / 2, validator: undefined, ...bare }
+  }
+  using reader = await filler.open(key, source)
+  using behind = reader.clone()
+  const [first, end] = [reader.bytes({ start: 0, end: 100 }), behind.waitRange(3 * CHUNK, 3 * CHUNK + 1)]
+  await source.request(2)
+  same(await first, source.script.bytes)
+  gate.resolve()
+  assert.equal(await end, 'eof')
+  rest.resolve()
+  same(await reader.bytes(), source.script.bytes)
+  assert.equal(await reader.waitCommit(), CHUNK / 2)
+  assert.equal(source.asked.filter(({ start }) => start === 0).length, 1)
+})
+
+const nothing: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} }
+const bare = { acceptsRanges: true, contentType: undefined, body: nothing }

@@ -39,10 +39,12 @@ export class Choice {
     let best: Chosen | undefined
     for (const { want, arrival } of demands.wanted()) {
       if (best !== undefined && !isBefore(want.rank, arrival, best)) continue
-      // The first answer tells what there is to ask for; only who waits does not wait for that.
-      if (!source.isDeclared && want.rank > 0 && fetches.size > 0) continue
       const start = this.#firstFree(want, now)
-      if (start !== undefined) best = this.#from(start, want, arrival)
+      if (start === undefined) continue
+      // The first answer tells what there is to ask for. Only who waits for a byte does not wait for that.
+      const isBlind = !source.isDeclared && fetches.size > 0
+      if (isBlind && (want.rank > 0 || start !== want.start)) continue
+      best = this.#from(start, want, arrival)
     }
     return best
   }

@@ -51,16 +51,19 @@ export class KnownSource {
   async #prove(fetch: Fetch, response: SourceResponse): Promise<void> {
     const { name, writer, fetches } = this.#host
     if (writer === undefined || fetch.isStopped) return
-    const { start, total, validator } = response
+    const { start, end, total, validator } = response
     if (start !== fetch.position && start !== 0) {
       throw new SourceError(`${name}: asked for bytes from ${fetch.position} on, the source began at ${start}`)
     }
+    // Nothing is there: it says how long the file is, and may not say of which version.
+    const isBare = end === start && validator === undefined
     const isOther =
-      (writer.validator !== undefined && validator !== writer.validator) ||
+      (writer.validator !== undefined && validator !== writer.validator && !isBare) ||
       (total !== undefined && this.total !== undefined && total !== this.total)
     // Known before anything is told of: or others would be begun that have to be stopped again.
     if (!response.acceptsRanges) this.isSequential = true
     if (isOther) await this.#renew(fetch, response, writer)
+    else if (isBare) await this.#measure(writer, total)
     else if (!this.isDeclared) await this.#declare(writer, response)
     else if (total !== undefined && this.total === undefined) await this.#declare(writer, response)
     if (!response.acceptsRanges) {
@@ -79,6 +82,14 @@ export class KnownSource {
     await writer.declare({ length: total ?? null, validator: validator ?? null })
     this.isDeclared = true
     this.total = total ?? writer.length
+    this.#host.declared()
+  }
+
+  /** Its version is declared by the first answer that has one. */
+  async #measure(writer: ResourceWriter, total: number | undefined): Promise<void> {
+    if (total === undefined || this.total !== undefined) return
+    await writer.declare({ length: total })
+    this.total = total
     this.#host.declared()
   }
 

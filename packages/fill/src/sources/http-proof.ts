@@ -39,8 +39,8 @@ function ofPart(status: number, headers: HttpHeaders, request: SourceRequest): T
   const { start, end } = request
   if (status === 416) {
     const total = parseUnsatisfied(headers.get('content-range'))
-    if (total === start) return { start, end: start, total, acceptsRanges: true }
-    return `byte ${start} is not there${total === undefined ? '' : `: ${total} bytes in all`}`
+    if (total !== undefined && total <= start) return { start, end: start, total, acceptsRanges: true }
+    return `byte ${start} is not there, it says${total === undefined ? '' : `, of ${total} in all`}`
   }
 
   if (isCoded(headers)) return 'its body is coded, though that was not accepted'

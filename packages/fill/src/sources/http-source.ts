@@ -13,8 +13,8 @@ import { retryAfterMs } from './retry-after.js'
 /**
  * A file on an HTTP server, fetched by ranges; HEAD is never asked. An answer is handed out only after its status,
  * Content-Range, Content-Length and coding have proved that its body is what was asked for, from the position that it
- * says (RFC 9110 14 and 15). A server that knows no ranges is read from 0. What begins right behind the last byte is
- * answered with nothing, and with the total. A body without any length is over where the server says so.
+ * says (RFC 9110 14 and 15). A server that knows no ranges is read from 0. What begins behind the last byte is answered
+ * with nothing, and with the total. A body without any length is over where the server says so.
  *
  * Rejects with `SourceError`. `transient` are failures of the network, time-outs, bodies that end early, and the statuses
  * 408, 425, 429 and 5xx without 501 and 505. User and password in the URL are sent to its own origin only, and redirects
