@@ -5,6 +5,7 @@ import {
   InvalidKeyError,
   NoSpaceError,
   NotFoundError,
+  ProcessingError,
   QuotaExceededError,
   ResourceAbandonedError,
   ResourceRemovedError,
@@ -30,11 +31,12 @@ const CASES: readonly (readonly [status: number, error: Error])[] = [
   [502, new SourceError(secret, { reason: 'network' })],
   [502, new SourceError(secret, { reason: 'truncated' })],
   [502, new SourceChangedError(secret)],
+  [502, new IntegrityError(secret)],
+  [502, new ProcessingError(secret)],
   [507, new QuotaExceededError(secret)],
   [507, new NoSpaceError(secret)],
   [503, new StoreClosedError(secret)],
   [500, new StorageIoError(secret)],
-  [500, new IntegrityError(secret)],
   [500, new TypeError(secret)],
 ]
 

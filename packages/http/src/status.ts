@@ -7,6 +7,8 @@ const STATUS: Partial<Record<CisternErrorCode, number>> = {
   ERR_CISTERN_REMOVED: 404,
   ERR_CISTERN_INVALID_KEY: 404, // where no resource can be, none is
   ERR_CISTERN_SOURCE_CHANGED: 502,
+  ERR_CISTERN_PROCESSING: 502, // the bytes that came are not what they should be
+  ERR_CISTERN_INTEGRITY: 502,
   ERR_CISTERN_STORE_CLOSED: 503,
   ERR_CISTERN_QUOTA_EXCEEDED: 507,
   ERR_CISTERN_NO_SPACE: 507,
@@ -15,7 +17,8 @@ const STATUS: Partial<Record<CisternErrorCode, number>> = {
 /**
  * The HTTP status that says what `error` says.
  * - 404: `NotFoundError`, `ResourceRemovedError`, `InvalidKeyError`
- * - `SourceError`: 404 and 410 as the source said them, 504 for a time-out, else 502; `SourceChangedError`: 502
+ * - `SourceError`: 404 and 410 as the source said them, 504 for a time-out, else 502
+ * - 502: `SourceChangedError`, `ProcessingError`, `IntegrityError`
  * - 507: `QuotaExceededError`, `NoSpaceError`
  * - `ResourceAbandonedError`: what its cause says, where that is one of these; else 503
  * - 503: `StoreClosedError`
