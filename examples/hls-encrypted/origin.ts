@@ -23,6 +23,18 @@ export interface Served {
   readonly cutAfter?: number | undefined
 }
 
+/** What lies between an origin and who asks it; looked at for each answer and each piece of it, so it may change meanwhile. */
+export interface Line {
+  /** Milliseconds before the headers. */
+  readonly delayMs: number
+  /** Of each answer. `Infinity`: as fast as loopback goes. */
+  readonly bytesPerSecond: number
+  /** Every connection is closed, answered or not. */
+  readonly isCut: boolean
+}
+
+const LOOPBACK: Line = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, isCut: false }
+
 export interface OriginRequest {
   readonly path: string
   readonly range: string | undefined
@@ -36,11 +48,16 @@ export interface Origin extends AsyncDisposable {
 }
 
 /** Serves what `find` names by path, without its leading slash; 404 for the rest. */
-export async function startOrigin(find: (path: string) => Served | undefined): Promise<Origin> {
+export async function startOrigin(
+  find: (path: string) => Served | undefined,
+  line: Readonly<Line> = LOOPBACK,
+): Promise<Origin> {
   const requests: OriginRequest[] = []
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
+    if (line.delayMs > 0) await delay(line.delayMs)
+    if (line.isCut) return void response.destroy()
     const path = new URL(request.url ?? '/', 'http://origin').pathname.slice(1)
-    const status = answer(request, response, find(path))
+    const status = answer(request, response, find(path), line)
     requests.push({ path, range: request.headers.range, status })
   })
   server.listen(0, '127.0.0.1')
@@ -79,7 +96,7 @@ export function servedGenerated(length: number, bytesPerSecond?: number): Served
 }
 
 /** Sends the head at once and the body behind it; gives the status. RFC 9110, sections 13.1.5 (If-Range) and 14.2 (Range). */
-function answer(request: IncomingMessage, response: ServerResponse, served: Served | undefined): number {
+function answer(request: IncomingMessage, response: ServerResponse, served: Served | undefined, line: Line): number {
   const { method, headers } = request
   if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405, { allow: 'GET, HEAD' })
   if (!served) return refuse(response, 404)
@@ -96,7 +113,7 @@ function answer(request: IncomingMessage, response: ServerResponse, served: Serv
   if (range) response.setHeader('content-range', `bytes ${start}-${end - 1}/${length}`)
   response.writeHead(status, { ...common, 'content-length': end - start })
   if (method === 'HEAD') response.end()
-  else void sendBody(served, start, end, response)
+  else void sendBody(pieces(served, start, end, line), response)
   return status
 }
 
@@ -122,29 +139,35 @@ export interface ByteSpan {
   readonly end: number
 }
 
-async function sendBody(served: Served, start: number, end: number, response: ServerResponse): Promise<void> {
+async function sendBody(body: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<void> {
   try {
     // pipeline waits for the socket to drain, so a slow client slows the origin and nothing piles up here.
-    await pipeline(Readable.from(pieces(served, start, end)), response)
+    await pipeline(Readable.from(body), response)
   } catch {
     // The client went away, or the body was cut on purpose: either way pipeline has destroyed the response.
   }
 }
 
-async function* pieces(served: Served, start: number, end: number): AsyncGenerator<Uint8Array> {
-  const { bytesPerSecond, cutAfter = Number.POSITIVE_INFINITY } = served
-  const begun = performance.now()
-  for (let at = start; at < end; at += PIECE) {
-    if (at - start >= cutAfter) throw new Error('connection cut')
-    const ahead = bytesPerSecond ? ((at - start) / bytesPerSecond) * 1000 - (performance.now() - begun) : 0
+async function* pieces(served: Served, start: number, end: number, line: Line): AsyncGenerator<Uint8Array> {
+  const { cutAfter = Number.POSITIVE_INFINITY } = served
+  let due = performance.now()
+  for (let at = start; at < end; ) {
+    if (at - start >= cutAfter || line.isCut) throw new Error('connection cut')
+    const bytesPerSecond = Math.min(served.bytesPerSecond ?? Number.POSITIVE_INFINITY, line.bytesPerSecond)
+    const ahead = due - performance.now()
     // Timers are coarse: sleeping for less than 10 ms a time would make the pace slower than asked.
     if (ahead > 10) await delay(ahead)
-    yield served.read(at, Math.min(at + PIECE, end))
+    // Small enough to be seen coming.
+    const bytes = Math.max(1, Math.min(PIECE, end - at, Math.ceil(bytesPerSecond / 20)))
+    yield served.read(at, at + bytes)
+    due = Math.max(due, performance.now() - 1000) + (bytes / bytesPerSecond) * 1000
+    at += bytes
   }
 }
 
 function typeOf(name: string): string {
   if (name.endsWith('.m3u8')) return 'application/vnd.apple.mpegurl'
   if (name.endsWith('.ts')) return 'video/mp2t'
+  if (name.endsWith('.mp4') || name.endsWith('.m4s')) return 'video/mp4'
   return 'application/octet-stream'
 }

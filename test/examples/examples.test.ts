@@ -172,6 +172,7 @@ test('without a name the examples are listed; an unknown one is refused', async 
     'custom-processor',
     'file-streaming',
     'hls-encrypted',
+    'hls-player',
     'media-proxy',
     'testing-with-mem-store',
   ]

@@ -1,0 +1,95 @@
+import { basename } from 'node:path/posix'
+import type { AssetStore, ResourceKey } from '@cistern/assets'
+import type { Filler } from '@cistern/fill'
+import type { Part, Stream } from '../streams/stream.js'
+import type { Failure, ShownAsset, ShownLine, ShownPart, Snapshot } from './snapshot.js'
+
+const MOST_PARTS = 400
+const MOST_FAILURES = 5
+
+/** Looks at store, filler and server, and says what is there. It keeps only what none of them does. */
+export class Watch {
+  readonly #store: AssetStore
+  readonly #filler: Filler
+  readonly #streams: readonly Stream[]
+  readonly #line: () => ShownLine | undefined
+  /** What the origin said of its lengths. */
+  readonly #totals = new Map<string, number>()
+  readonly #answered = { requests: 0, bytes: 0 }
+  #failures: Failure[] = []
+  #failed = 0
+
+  constructor(store: AssetStore, filler: Filler, streams: readonly Stream[], line: () => ShownLine | undefined) {
+    this.#store = store
+    this.#filler = filler
+    this.#streams = streams
+    this.#line = line
+    filler.on('progress', ({ key, total }) => {
+      if (total !== undefined) this.#totals.set(key.id, total)
+    })
+  }
+
+  answered(bytes: number): void {
+    this.#answered.requests++
+    this.#answered.bytes += bytes
+  }
+
+  /** Messages name no query, user or password: `SourceError` does not, and no other part of a URL is in the others. */
+  failed(asset: string, path: string, error: Error): void {
+    const failure = { number: ++this.#failed, asset, label: basename(path), message: error.message }
+    this.#failures = [...this.#failures.slice(1 - MOST_FAILURES), failure]
+  }
+
+  snapshot(shown: string | undefined): Snapshot {
+    const { bytes, limits, evictions } = this.#store.stats()
+    const stream = this.#streams.find(({ asset }) => asset === shown) ?? this.#streams[0]
+    const parts = stream ? inOrder(stream.parts) : []
+    const { requests, bytes: brought } = this.#filler.stats()
+    return {
+      streams: this.#streams.map(({ asset, title, address, isDownloading }) => ({
+        asset,
+        title,
+        address,
+        isDownloading,
+      })),
+      parts: parts.slice(0, MOST_PARTS).map((part) => this.#part(part)),
+      more: Math.max(0, parts.length - MOST_PARTS),
+      assets: [...this.#assets()],
+      bytes,
+      maxBytes: limits.maxBytes,
+      evictions,
+      origin: { requests, bytes: brought },
+      answered: { ...this.#answered },
+      failures: this.#failures,
+      line: this.#line(),
+    }
+  }
+
+  #part({ key, kind, at, url }: Part): ShownPart {
+    const stat = this.#store.stat(key)
+    const fetches = this.#filler
+      .stats()
+      .running.filter((fetch) => fetch.key.id === key.id)
+      .map(({ position, priority }) => ({ position, priority }))
+    const label = kind === 'playlist' ? 'playlist' : basename(url.pathname)
+    const common = { path: key.path, label, kind, at, fetches, total: this.#total(key), readers: stat?.readers ?? 0 }
+    return { ...common, state: stat?.state ?? 'absent', received: stat?.received.toFlat() ?? [] }
+  }
+
+  #total(key: ResourceKey): number | undefined {
+    return this.#totals.get(key.id)
+  }
+
+  *#assets(): Generator<ShownAsset> {
+    for (const { asset, bytes, pinned, leases } of this.#store.assets()) {
+      const title = this.#streams.find((stream) => stream.asset === asset)?.title
+      if (title !== undefined) yield { asset, title, bytes, isPinned: pinned, leases }
+    }
+  }
+}
+
+const KINDS = ['playlist', 'init', 'segment']
+
+function inOrder(parts: Iterable<Part>): Part[] {
+  return [...parts].sort((one, other) => KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || one.at - other.at)
+}

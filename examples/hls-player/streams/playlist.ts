@@ -1,0 +1,102 @@
+// Playlists as hls-parser understands them (RFC 8216), and what this player needs of them.
+import HLS from 'hls-parser'
+
+/** As the segment's EXT-X-KEY says. */
+export interface SegmentKey {
+  readonly uri: string
+  /** 16 bytes; `undefined`: the media sequence number (RFC 8216 section 5.2). */
+  readonly iv: Uint8Array | undefined
+  /** Media sequence number. */
+  readonly sequence: number
+}
+
+/** A resource that a playlist names. */
+export interface Named {
+  readonly uri: string
+  readonly kind: 'playlist' | 'init' | 'segment'
+  /** Seconds from the beginning; 0 where there is no such place. */
+  readonly at: number
+  readonly key?: SegmentKey | undefined
+}
+
+const MAX_BYTES = 4 * 1024 * 1024
+
+// It would write to the console otherwise, and throw for what players put up with.
+HLS.setOptions({ silent: true, strictMode: false })
+
+/** What is wrong with it; `undefined`: it is a playlist that can be played. */
+export function playlistFault(bytes: Uint8Array): string | undefined {
+  const text = textOf(bytes)
+  if (!text.startsWith('#EXTM3U')) return `not a playlist: it begins with ${JSON.stringify(text.slice(0, 24))}`
+  try {
+    const playlist = HLS.parse(text)
+    if (playlist.isMasterPlaylist) return playlist.variants.length === 0 ? 'a playlist without variants' : undefined
+    if (playlist.segments.length === 0) return 'a playlist without segments'
+    if (!playlist.endlist) return 'a live playlist: only what has ended can be played here'
+    rewritten(bytes, ({ uri }) => uri)
+    return undefined
+  } catch (error) {
+    return `not a playlist that can be played here: ${(error as Error).message}`
+  }
+}
+
+export { MAX_BYTES as MAX_PLAYLIST_BYTES }
+
+/**
+ * The same playlist with each URI as `rename` gives it, and without the keys: what is played is clear. Throws for what
+ * cannot be decrypted here. The bytes have passed `playlistFault`.
+ */
+export function rewritten(bytes: Uint8Array, rename: (named: Named) => string): string {
+  const text = textOf(bytes)
+  const playlist = HLS.parse(text)
+  if (playlist.isMasterPlaylist) {
+    for (const variant of playlist.variants) {
+      variant.uri = rename({ uri: variant.uri, kind: 'playlist', at: 0 })
+      for (const each of new Set([...variant.audio, ...variant.video, ...variant.subtitles]))
+        if (each.uri !== undefined && !isOurs(each.uri)) each.uri = rename({ uri: each.uri, kind: 'playlist', at: 0 })
+    }
+    return HLS.stringify(playlist)
+  }
+  const encryptedMaps = mapsBehindKeys(text)
+  let at = 0
+  for (const segment of playlist.segments) {
+    const { key, map } = segment
+    const decryption = key && decryptionOf(key, segment.mediaSequenceNumber)
+    if (decryption && segment.byterange) throw new Error('encrypted segments that are byte ranges are not supported')
+    if (map && !isOurs(map.uri)) {
+      // It has no sequence number that an IV could be made of (RFC 8216 section 4.3.2.5).
+      map.uri = rename({ uri: map.uri, kind: 'init', at, key: encryptedMaps.has(map.uri) ? decryption : undefined })
+    }
+    segment.uri = rename({ uri: segment.uri, kind: 'segment', at, key: decryption })
+    delete segment.key
+    at += segment.duration
+  }
+  return HLS.stringify(playlist)
+}
+
+/** Where `rename` has been already: renditions and init sections are shared. */
+const isOurs = (uri: string): boolean => uri.startsWith('/media/')
+
+function decryptionOf(
+  { method, uri, iv, format = 'identity' }: { method: string; uri?: string; iv?: ArrayBuffer; format?: string },
+  sequence: number,
+): SegmentKey | undefined {
+  if (method === 'NONE') return undefined
+  if (method !== 'AES-128' || format !== 'identity' || uri === undefined)
+    throw new Error(`encrypted by ${method}, ${format}: only AES-128 with the key itself is supported`)
+  return { uri, iv: iv === undefined ? undefined : new Uint8Array(iv), sequence }
+}
+
+/** Init sections that a key was named before: those are encrypted too. */
+function mapsBehindKeys(text: string): Set<string> {
+  const maps = new Set<string>()
+  let isEncrypted = false
+  for (const line of text.split(/\r?\n/)) {
+    if (line.startsWith('#EXT-X-KEY:')) isEncrypted = !line.includes('METHOD=NONE')
+    const uri = /^#EXT-X-MAP:.*URI="([^"]*)"/.exec(line)?.[1]
+    if (isEncrypted && uri !== undefined) maps.add(uri)
+  }
+  return maps
+}
+
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

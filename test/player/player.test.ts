@@ -1,0 +1,223 @@
+// The player without a browser: what it answers, what it refuses, how it ends.
+import assert from 'node:assert/strict'
+import { createDecipheriv } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { spawnChild } from '../helpers/child.js'
+import { redirectTo, shortBody, status } from '../helpers/fixture-origin.js'
+import { tempFolder } from '../helpers/temp-folder.js'
+import { filmOrigin, fixture, isSegment, playlistOf, snapshotOf, startPlayer } from './films.js'
+
+const PLAYER = new URL('../../../examples/dist/hls-player/main.js', import.meta.url)
+
+test('with nothing said it plays streams of its own, clear, and ends with 0 on SIGINT and SIGTERM', async (t) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    await using child = spawnChild(PLAYER, { args: ['--root', tempFolder(t)] })
+    await child.printed(' plays ')
+    const player = { address: /http:\S+/.exec(child.stdout)?.[0] ?? '', child }
+    const { text, addresses } = await playlistOf(player)
+    assert.doesNotMatch(text, /EXT-X-KEY/)
+    assert.equal(addresses.length, 10)
+    const segment = await fetch(addresses[0] ?? '')
+    assert.equal(segment.headers.get('content-type'), 'video/mp2t')
+    assert.deepEqual(Buffer.from(await segment.arrayBuffer()), clearSegment('s000.ts'))
+    assert.match(await (await fetch(player.address)).text(), /<title>Cistern player<\/title>/)
+    child.process.kill(signal)
+    assert.deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
+    assert.match(child.stdout, /stopped: \d+ requests to the origin\n$/)
+  }
+})
+
+for (const where of ['disk', 'memory'] as const) {
+  test(`a second viewer costs the origin nothing, and no key is on the disk (${where})`, async (t) => {
+    const origin = await filmOrigin(t)
+    const root = tempFolder(t)
+    const player = await startPlayer(
+      t,
+      '--origin',
+      origin.url('/film/index.m3u8'),
+      ...(where === 'disk' ? ['--root', root] : ['--mem']),
+    )
+    for (const expected of ['asked for', 'there']) {
+      const { addresses } = await playlistOf(player)
+      for (const address of addresses) assert.equal((await fetch(address)).status, 200, `${address} is ${expected}`)
+      await origin.quiet()
+      assert.equal(origin.requests.filter(isSegment).length, 10)
+    }
+    assert.equal(origin.requests.filter(({ path }) => path.endsWith('key.bin')).length, 1)
+    const key = fixture('film', 'key.bin')
+    for (const entry of await readdir(root, { recursive: true, withFileTypes: true }))
+      if (entry.isFile()) assert.equal((await readFile(join(entry.parentPath, entry.name))).includes(key), false)
+  })
+}
+
+test('started again over the same folder it asks the origin for nothing that is there', async (t) => {
+  const origin = await filmOrigin(t)
+  const args = ['--origin', origin.url('/film/index.m3u8'), '--root', tempFolder(t)]
+  for (const requests of [12, 12]) {
+    await using child = spawnChild(PLAYER, { args })
+    await child.printed(' plays ')
+    const { addresses } = await playlistOf({ address: /http:\S+/.exec(child.stdout)?.[0] ?? '', child })
+    for (const address of addresses) await (await fetch(address)).arrayBuffer()
+    assert.equal(origin.requests.length, requests)
+    child.process.kill('SIGTERM')
+    assert.equal((await child.exited).code, 0)
+  }
+})
+
+test('a playlist that is a page, a live one, or one of nothing is refused with 502, said in words, and not kept', async (t) => {
+  const origin = await filmOrigin(t)
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const { streams } = await snapshotOf(player)
+  const address = new URL(streams[0]?.address ?? '', player.address)
+  const wrong: readonly (readonly [bytes: string, words: RegExp])[] = [
+    ['<!doctype html><title>Sorry</title>', /film\/index\.m3u8: not a playlist: it begins with "<!doctype html>/],
+    ['#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\ns000.ts\n', /a live playlist/],
+    ['#EXTM3U\n', /a playlist without segments/],
+    ['', /not a playlist/],
+    [`#EXTM3U\n${'#'.repeat(5 * 1024 * 1024)}`, /over 4194304 bytes/],
+  ]
+  for (const [bytes, words] of wrong) {
+    origin.put('/film/index.m3u8', { bytes: Buffer.from(bytes) })
+    assert.equal((await fetch(address)).status, 502)
+    const { failures, bytes: kept } = await snapshotOf(player)
+    assert.match(failures.at(-1)?.message ?? '', words)
+    assert.equal(kept, 0)
+  }
+  origin.put('/film/index.m3u8', { bytes: fixture('film', 'index.m3u8') })
+  assert.equal((await fetch(address)).status, 200)
+})
+
+test('what cannot be decrypted here is refused with words', async (t) => {
+  const origin = await filmOrigin(t)
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const wrong: readonly (readonly [is: string, becomes: string, words: RegExp])[] = [
+    ['METHOD=AES-128', 'METHOD=SAMPLE-AES', /film\/index\.m3u8: .*SAMPLE-AES/],
+    ['s000.ts', '#EXT-X-BYTERANGE:100@0\ns000.ts', /byte ranges/],
+    ['s000.ts', 'data:text/plain,x', /names a data: URL/],
+  ]
+  for (const [is, becomes, words] of wrong) {
+    const text = fixture('film', 'index.m3u8').toString().replace(is, becomes)
+    origin.put('/film/index.m3u8', { bytes: Buffer.from(text) })
+    await assert.rejects(playlistOf(player), /answered with 502/)
+    assert.match((await snapshotOf(player)).failures.at(-1)?.message ?? '', words)
+  }
+})
+
+test('a key of another length, no key, an error page and a short segment: 502, and nothing of it is kept', async (t) => {
+  const origin = await filmOrigin(t)
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const [address = ''] = (await playlistOf(player)).addresses
+  const segment = async () => {
+    const { failures } = await snapshotOf(player)
+    const got = await fetch(address).then(
+      async (response) => [response.status, await response.arrayBuffer().then(whole, () => 'cut')] as const,
+      () => [0, 'cut'] as const,
+    )
+    const after = await snapshotOf(player)
+    assert.ok(after.failures.at(-1) !== failures.at(-1) || after.failures.length > failures.length, 'it is said')
+    assert.notEqual(after.parts.find(({ label }) => label === 's000.ts')?.state, 'committed')
+    return { got, message: after.failures.at(-1)?.message ?? '' }
+  }
+
+  for (const length of [15, 17]) {
+    origin.put('/film/key.bin', { bytes: Buffer.alloc(length, 1) })
+    const { got, message } = await segment()
+    assert.equal(got[0], 502)
+    assert.match(message, length === 15 ? /film\/key\.bin: 15 bytes: an AES-128 key has 16/ : /film\/key\.bin: over 16/)
+  }
+  origin.answer('/film/key.bin', status(403, {}, 'no'))
+  assert.deepEqual(
+    [(await segment()).got[0], (await segment()).message.includes('/film/key.bin: status 403')],
+    [502, true],
+  )
+  origin.answer('/film/key.bin')
+  origin.put('/film/key.bin', { bytes: fixture('film', 'key.bin') })
+
+  origin.answer('/film/s000.ts', status(403, {}, '<html>'))
+  const page = await segment()
+  assert.equal(page.got[0], 502)
+  assert.match(page.message, /film\/s000\.ts: status 403/)
+  origin.answer('/film/s000.ts', redirectTo('http://127.0.0.1:1/elsewhere'))
+  assert.equal((await segment()).got[0], 502)
+  origin.answer('/film/s000.ts', shortBody(100))
+  assert.deepEqual((await segment()).got.at(-1), 'cut')
+
+  origin.answer('/film/s000.ts')
+  assert.deepEqual(Buffer.from(await (await fetch(address)).arrayBuffer()), clearSegment('s000.ts'))
+})
+
+test('only what a playlist named is fetched, and only for pages of its own', async (t) => {
+  const origin = await filmOrigin(t)
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const { addresses } = await playlistOf(player)
+  const asked = origin.requests.length
+  for (const path of [
+    '/media/x/y',
+    '/media/',
+    '/media/%2e%2e/x',
+    '/nothing',
+    `${new URL(addresses[0] ?? '').pathname}x`,
+  ])
+    assert.equal((await fetch(new URL(path, player.address))).status, 404, path)
+  assert.equal(origin.requests.length, asked)
+
+  const post = (path: string, body: string, headers: Record<string, string> = {}) =>
+    fetch(new URL(path, player.address), { method: 'POST', body, headers })
+  const { streams } = await snapshotOf(player)
+  const asset = streams[0]?.asset
+  assert.equal((await post('/pin', JSON.stringify({ asset, on: true }), { origin: 'http://evil.example' })).status, 403)
+  assert.equal((await snapshotOf(player)).assets[0]?.isPinned, false)
+  assert.equal((await post('/pin', JSON.stringify({ asset, on: true }))).status, 204)
+  assert.equal((await snapshotOf(player)).assets[0]?.isPinned, true)
+  for (const body of ['', '{', 'null', '{"asset":"nope"}']) assert.equal((await post('/pin', body)).status, 400, body)
+  assert.equal((await post('/nope', '{}')).status, 404)
+  assert.equal((await post('/line', '{}')).status, 404, 'this origin is not its own')
+})
+
+test('all is fetched while nobody watches, or forgotten, when the page says so', async (t) => {
+  const origin = await filmOrigin(t)
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  await playlistOf(player)
+  const { streams } = await snapshotOf(player)
+  const post = (path: string, body: object) =>
+    fetch(new URL(path, player.address), {
+      method: 'POST',
+      body: JSON.stringify({ asset: streams[0]?.asset, ...body }),
+    })
+  assert.equal((await post('/download', { on: true })).status, 204)
+  for (let there = 0; there < 11; ) {
+    const { parts } = await snapshotOf(player)
+    there = parts.filter(({ state }) => state === 'committed').length
+  }
+  assert.equal(origin.requests.filter(isSegment).length, 10)
+  assert.equal((await post('/forget', {})).status, 204)
+  assert.equal((await snapshotOf(player)).bytes, 0)
+})
+
+test('wrong usage says how it is meant and exits 2; --help is a success', async () => {
+  const wrong = [
+    ['--nope'],
+    ['--origin', 'nowhere'],
+    ['--origin', 'ftp://x/y'],
+    ['--max-bytes', '0'],
+    ['--mem', '--root', 'x'],
+  ]
+  for (const args of wrong) {
+    await using child = spawnChild(PLAYER, { args })
+    assert.deepEqual(await child.exited, { code: 2, signal: null })
+    assert.match(child.stderr, /usage: hls-player/)
+  }
+  await using child = spawnChild(PLAYER, { args: ['--help'] })
+  assert.equal((await child.exited).code, 0)
+  assert.match(child.stdout, /^usage: hls-player/)
+})
+
+const whole = (bytes: ArrayBuffer): number => bytes.byteLength
+
+function clearSegment(name: string): Buffer {
+  const iv = /IV=0x([0-9a-f]{32})/.exec(fixture('film', 'index.m3u8').toString())?.[1] ?? ''
+  const decipher = createDecipheriv('aes-128-cbc', fixture('film', 'key.bin'), Buffer.from(iv, 'hex'))
+  return Buffer.concat([decipher.update(fixture('film', name)), decipher.final()])
+}
