@@ -66,6 +66,34 @@ test('started again over the same folder it asks the origin for nothing that is 
   }
 })
 
+test('a stream of several variants and renditions is played from wherever its playlists are', async (t) => {
+  const origin = await filmOrigin(t)
+  for (const name of ['index.m3u8', 'key.bin', 'a000.ts', 'a001.ts'])
+    origin.put(`/other/audio/${name}`, { bytes: fixture('audio', name) })
+  const main = `#EXTM3U
+#EXT-X-VERSION:4
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",DEFAULT=YES,URI="/other/audio/index.m3u8?token=hush"
+#EXT-X-STREAM-INF:BANDWIDTH=200000,CODECS="avc1.64001e,mp4a.40.2",AUDIO="a"
+index.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS="avc1.64001e,mp4a.40.2",AUDIO="a"
+index.m3u8?bitrate=high
+`
+  origin.put('/film/main.m3u8', { bytes: Buffer.from(main) })
+  const player = await startPlayer(t, '--origin', origin.url('/film/main.m3u8'), '--mem')
+  const { text, addresses } = await playlistOf(player)
+  assert.doesNotMatch(text, /hush/)
+  const rendition = /URI="([^"]+)"/.exec(text)?.[1] ?? ''
+  const playlists = [...addresses, new URL(rendition, player.address).href]
+  assert.equal(new Set(playlists).size, 3)
+  for (const address of playlists) {
+    const lines = (await (await fetch(address)).text()).split('\n')
+    const [segment = ''] = lines.filter((line) => line.startsWith('/media/'))
+    const bytes = Buffer.from(await (await fetch(new URL(segment, address))).arrayBuffer())
+    assert.equal(bytes[0], 0x47, 'a packet of a clear transport stream begins so')
+  }
+  assert.ok(origin.requests.some(({ path }) => path === '/other/audio/index.m3u8?token=hush'))
+})
+
 test('a playlist that is a page, a live one, or one of nothing is refused with 502, said in words, and not kept', async (t) => {
   const origin = await filmOrigin(t)
   const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
