@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import type { Driver } from './driver.js'
 import { mapIoError, StorageIoError } from './errors.js'
+import { readGate } from './read-gate.js'
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants
 // Not on Windows. O_NONBLOCK: opening a FIFO must not hang; it means nothing to a regular file.
@@ -97,12 +98,21 @@ export class FileDriver implements Driver {
       const { length } = target
       const onRead: Callback = (error, bytes) => {
         done += bytes
-        if (error !== null) reject(error)
-        else if (done === length || bytes === 0) resolve(done)
         // Fewer bytes than asked are no proof that the file ends there.
-        else fs.read(this.fd, target, done, Math.min(length - done, callBytes), position + done, onRead)
+        if (error === null && done < length && bytes > 0) return submit()
+        if (error !== null) reject(error)
+        else resolve(done)
+        readGate.leave()
       }
-      fs.read(this.fd, target, 0, Math.min(length, callBytes), position, onRead)
+      const submit = () => fs.read(this.fd, target, done, Math.min(length - done, callBytes), position + done, onRead)
+      readGate.enter(() => {
+        try {
+          submit()
+        } catch (error) {
+          reject(error as Error)
+          readGate.leave()
+        }
+      })
     })
   }
 

@@ -11,7 +11,7 @@ import type { ReaderState } from './reader-state.js'
 import type { ResourceHooks } from './resource-hooks.js'
 import type { ResourceStatus } from './types.js'
 import type { Wait } from './wait.js'
-import { Waiters } from './waiters.js'
+import { type Verdict, Waiters, type WaitJudge } from './waiters.js'
 import { WriteQueue, type WriteTarget } from './write-queue.js'
 import type { WriterState } from './writer-state.js'
 
@@ -28,14 +28,14 @@ export interface LifeOptions {
 }
 
 /** What `Resource` and its handles share: one generation's state, coverage and waits. Handles go from one life to the next. */
-export class Life implements WriteTarget {
+export class Life implements WriteTarget, WaitJudge {
   readonly generation: string
   readonly driver: Driver
   readonly coverage: RangeSet
   readonly hooks: ResourceHooks
   readonly path: () => string | undefined
   readonly renew: (() => Promise<Life>) | undefined
-  readonly waiters: Waiters = new Waiters()
+  readonly waiters: Waiters = new Waiters(this)
   readonly queue: WriteQueue = new WriteQueue(this)
   readonly readers: Set<ReaderState> = new Set()
   /** Writers that are not done settling: a second may begin while the first one's `released` hook runs. */
@@ -131,15 +131,25 @@ export class Life implements WriteTarget {
 
   /** Settles `wait` or has it stand where the next write finds it. */
   place(wait: Wait): void {
-    if (this.failure !== undefined) wait.reject(this.failure)
-    else if (wait.kind === 'range') this.#placeRange(wait)
-    else this.#placeMilestone(wait)
+    const verdict = this.judge(wait)
+    if (verdict === undefined) this.stand(wait)
+    else if ('error' in verdict) wait.reject(verdict.error)
+    else wait.resolve(verdict.outcome)
   }
 
   /** Looks at all waits anew: the length became known, coverage shrank, or nobody writes any more. */
   placeAll(): void {
-    if (this.waiters.size === 0) return
-    for (const wait of this.waiters.takeAll()) this.place(wait)
+    if (this.waiters.size > 0) this.waiters.lookAnew()
+  }
+
+  judge(wait: Wait): Verdict | undefined {
+    if (this.failure !== undefined) return { error: this.failure }
+    return wait.kind === 'range' ? this.#judgeRange(wait) : this.#judgeMilestone(wait)
+  }
+
+  stand(wait: Wait): void {
+    if (wait.kind === 'range') this.waiters.add(wait, this.coverage.coveredEnd(wait.start))
+    else this.waiters.addMilestone(wait)
   }
 
   // ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,30 +275,25 @@ export class Life implements WriteTarget {
     this.placeAll()
   }
 
-  #placeRange(wait: Wait): void {
+  #judgeRange(wait: Wait): Verdict | undefined {
     const { length } = this
     wait.limit = length === undefined ? wait.end : Math.min(wait.end, length)
-    const position = this.coverage.coveredEnd(wait.start)
-    if (length !== undefined && wait.start >= length) wait.resolve('eof')
-    else if (position >= wait.limit) wait.resolve('ready')
-    else if (!this.#refused(wait)) this.waiters.add(wait, position)
+    if (length !== undefined && wait.start >= length) return { outcome: 'eof' }
+    if (this.coverage.coveredEnd(wait.start) >= wait.limit) return { outcome: 'ready' }
+    return this.#refused(wait)
   }
 
-  #placeMilestone(wait: Wait): void {
-    const reached = wait.kind === 'length' ? this.length !== undefined : this.committed
-    if (reached) wait.resolve(this.length)
-    else if (!this.#refused(wait)) this.waiters.addMilestone(wait)
+  #judgeMilestone(wait: Wait): Verdict | undefined {
+    const isReached = wait.kind === 'length' ? this.length !== undefined : this.committed
+    return isReached ? { outcome: this.length } : this.#refused(wait)
   }
 
-  /** Rejects a wait that nobody will meet. */
-  #refused(wait: Wait): boolean {
-    if (this.removal !== undefined) wait.reject(this.removal)
-    else if (this.writer !== undefined || wait.patient) return false
-    else {
-      this.#abandonment ??= abandonment(this.abandonedBy)
-      wait.reject(this.#abandonment)
-    }
-    return true
+  /** The end of a wait that nobody will meet. */
+  #refused(wait: Wait): Verdict | undefined {
+    if (this.removal !== undefined) return { error: this.removal }
+    if (this.writer !== undefined || wait.patient) return undefined
+    this.#abandonment ??= abandonment(this.abandonedBy)
+    return { error: this.#abandonment }
   }
 
   #lose(start: number, end: number, error: Error): void {

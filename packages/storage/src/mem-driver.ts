@@ -1,3 +1,4 @@
+import { copyTurns } from './copy-turns.js'
 import type { Driver } from './driver.js'
 import { NoSpaceError, StorageIoError } from './errors.js'
 
@@ -8,27 +9,8 @@ export interface MemDriverOptions {
 }
 
 const chunkSize = 64 * 1024
-/** Copying goes on without a break for this many bytes: a few milliseconds. */
-const turnBytes = 4 * 1024 * 1024
-
-/** What a call costs besides, in bytes copied: small ones add up too. */
-const callBytes = 4 * 1024
-// Over all of the memory there is: each resource by itself may be small.
-let copied = 0
-let pause: Promise<void> | undefined
-
-/** Promises alone let no timer or socket have a turn: after enough bytes all who copy wait for one. */
-function count(bytes: number): void {
-  copied += bytes + callBytes
-  if (copied < turnBytes) return
-  pause ??= new Promise((resolve) => {
-    setImmediate(() => {
-      copied = 0
-      pause = undefined
-      resolve()
-    })
-  })
-}
+/** One step of a read copies no more than this: a few milliseconds. */
+const stepBytes = 4 * 1024 * 1024
 
 /** Bytes in memory: chunks of 64 KiB, those in use only, the last as large as it must be. */
 export class MemDriver implements Driver {
@@ -42,13 +24,12 @@ export class MemDriver implements Driver {
   }
 
   async read(position: number, target: Uint8Array): Promise<number> {
-    let done = 0
-    for (;;) {
-      while (pause !== undefined) await pause
-      const part = target.length <= turnBytes ? target : target.subarray(done, done + turnBytes)
+    for (let done = 0; ; ) {
+      const part = target.length - done <= stepBytes ? target.subarray(done) : target.subarray(done, done + stepBytes)
+      const turn = copyTurns.enter(part.length)
+      if (turn !== undefined) await turn
       const got = this.readSync(position + done, part)
       done += got
-      count(got)
       if (got < part.length || done === target.length) return done
     }
   }
@@ -70,8 +51,9 @@ export class MemDriver implements Driver {
   }
 
   async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
-    while (pause !== undefined) await pause
-    count(this.writeSync(position, parts))
+    const turn = copyTurns.enter(parts.reduce((sum, part) => sum + part.length, 0))
+    if (turn !== undefined) await turn
+    this.writeSync(position, parts)
   }
 
   /** Gives the bytes written. */

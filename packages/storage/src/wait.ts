@@ -17,6 +17,8 @@ export class Wait {
   rank = 1
   /** Order of arrival among equal limits. */
   serial = 0
+  /** Stands in a cell, where it is left when it is cancelled. */
+  inCell = false
   settled = false
   readonly promise: Promise<never>
   readonly patient: boolean
