@@ -5,42 +5,12 @@ import { test } from 'node:test'
 import { FileDriver, MemDriver, Resource, type WaitOptions } from '@cistern/storage'
 import { Turns } from '#storage/turns.js'
 import { eventLoopTurn, stateOf } from '../helpers/deferred.js'
+import { TurnCounter } from '../helpers/turn-counter.js'
 import { TemporaryFolder } from './places.js'
 
 const MANY = 1_000
 /** Those who were in the way in the poll phase, and those after them in the check phase of the same turn. */
 const MOST_PER_TURN = 64
-
-/** Counts what happens in each turn of the event loop while it is open. */
-class TurnCounter implements Disposable {
-  readonly #counts = new Map<number, number>()
-  #turn = 0
-  #isOver = false
-
-  constructor() {
-    const next = (): void => {
-      this.#turn++
-      if (!this.#isOver) setImmediate(next)
-    }
-    setImmediate(next)
-  }
-
-  readonly count = (): void => {
-    this.#counts.set(this.#turn, (this.#counts.get(this.#turn) ?? 0) + 1)
-  }
-
-  get most(): number {
-    return Math.max(...this.#counts.values())
-  }
-
-  get total(): number {
-    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
-  }
-
-  [Symbol.dispose](): void {
-    this.#isOver = true
-  }
-}
 
 function rig() {
   const resource = new Resource({ generation: 'g', driver: new MemDriver() })

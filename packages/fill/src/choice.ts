@@ -1,9 +1,9 @@
 import type { Arrived } from './arrived.js'
-import type { Want } from './demand.js'
 import type { Demands } from './demands.js'
 import type { Failures } from './failures.js'
 import type { Fetch } from './fetch.js'
 import type { KnownSource } from './known-source.js'
+import type { Want } from './want-index.js'
 
 /** Bytes that nobody fetches: the first of them, where they have to end, and how urgent they are. */
 export interface Chosen {

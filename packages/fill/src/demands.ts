@@ -1,6 +1,7 @@
 import type { Arrived } from './arrived.js'
-import { type Demand, RangeDemand, ReaderDemand, type Want } from './demand.js'
+import { type Demand, RangeDemand } from './demand.js'
 import type { KnownSource } from './known-source.js'
+import { type SharedWant, type Want, WantIndex } from './want-index.js'
 
 /** What a want is measured by. */
 export interface DemandsOptions {
@@ -11,37 +12,42 @@ export interface DemandsOptions {
   readonly arrived: Arrived
 }
 
-/** A want and whose it is. */
-export interface Wanted {
-  readonly want: Want
-  readonly arrival: number
-}
-
 /** Who wants what of one resource. */
 export class Demands {
   readonly #options: DemandsOptions
-  readonly #demands = new Set<Demand>()
+  readonly #read = new WantIndex()
+  readonly #asked = new WantIndex()
+  readonly #ranges = new Set<RangeDemand>()
+  #readers = 0
 
   constructor(options: DemandsOptions) {
     this.#options = options
   }
 
   get isEmpty(): boolean {
-    return this.#demands.size === 0
+    return this.#readers + this.#ranges.size === 0
   }
 
   get isReadBy(): boolean {
-    for (const demand of this.#demands) if (demand instanceof ReaderDemand) return true
-    return false
+    return this.#readers > 0
   }
 
   add(demand: Demand): void {
-    this.#demands.add(demand)
-    demand.changed()
+    if (demand instanceof RangeDemand) {
+      this.#ranges.add(demand)
+      demand.join(this.#asked)
+      demand.changed()
+    } else {
+      this.#readers++
+      demand.join(this.#read)
+    }
   }
 
+  /** Once for each that was added. */
   delete(demand: Demand): void {
-    this.#demands.delete(demand)
+    demand.leave()
+    if (demand instanceof RangeDemand) this.#ranges.delete(demand)
+    else this.#readers--
   }
 
   /** How urgent the byte at `position` is; `undefined`: nobody wants it. */
@@ -61,51 +67,46 @@ export class Demands {
 
   /** Readers alone. */
   isReadIn(start: number, end: number): boolean {
-    for (const demand of this.#demands) {
-      if (!(demand instanceof ReaderDemand)) continue
-      for (const want of this.#wantsOf(demand)) if (want.start < end && want.end > start) return true
-    }
+    for (const { want } of this.#inSource(this.#read)) if (want.start < end && want.end > start) return true
     return false
   }
 
-  *wanted(): Generator<Wanted> {
-    for (const demand of this.#demands)
-      for (const want of this.#wantsOf(demand)) yield { want, arrival: demand.arrival }
+  /** All that is wanted, in bytes of the source. */
+  *wanted(): Generator<SharedWant> {
+    yield* this.#inSource(this.#read)
+    yield* this.#inSource(this.#asked)
   }
 
-  /** Bytes came, or the resource was finished. */
+  /** Bytes came, or the resource was finished. Readers hear of it where they wait: at the store's reader. */
   tell(): void {
-    for (const demand of this.#demands) demand.changed()
+    for (const demand of this.#ranges) demand.changed()
   }
 
-  /** The resource cannot be filled. */
+  /** What was to be there for good will not be. Readers hear of it where they wait. */
   fail(error: Error): void {
-    for (const demand of this.#demands) demand.fail(error)
-  }
-
-  /** The store does not take what is to be there for good. */
-  failRanges(error: Error): void {
-    for (const demand of this.#demands) {
-      if (!(demand instanceof RangeDemand)) continue
-      this.#demands.delete(demand)
+    for (const demand of this.#ranges) {
+      this.delete(demand)
       demand.fail(error)
     }
   }
 
-  /** In source bytes, by whole chunks where nobody waits, and not past the end. */
-  *#wantsOf(demand: Demand): Generator<Want> {
-    const { chunkSize, isProcessed, source, arrived } = this.#options
+  /** By whole chunks where nobody waits, and not past the end. */
+  *#inSource(wants: WantIndex): Generator<SharedWant> {
+    const { isProcessed, source, arrived } = this.#options
     const total = source.total ?? Number.MAX_SAFE_INTEGER
-    for (const want of demand.wants()) {
+    for (const { want, arrival } of wants) {
       // Everything before a byte has to go through the processor first.
       const start = isProcessed ? 0 : want.isForLength ? arrived.until(want.start) : want.start
-      // A processor says by its end how long it is.
-      const isToEnd = want.isForLength && isProcessed && source.isDeclared
-      const wanted = isToEnd ? Number.MAX_SAFE_INTEGER - chunkSize : Math.max(want.end, start + 1)
-      const ahead = isProcessed ? wanted + chunkSize : wanted
-      // Or each small step of a reader would ask for as many bytes at the far end.
-      const end = want.isAhead ? Math.floor(ahead / chunkSize) * chunkSize : ahead
-      if (start < total) yield { ...want, start, end: Math.min(Math.max(end, start + 1), total) }
+      if (start < total) yield { want: { ...want, start, end: Math.min(this.#endOf(want, start), total) }, arrival }
     }
+  }
+
+  #endOf(want: Want, start: number): number {
+    const { chunkSize, isProcessed, source } = this.#options
+    // A processor says by its end how long it is.
+    if (want.isForLength && isProcessed && source.isDeclared) return Number.MAX_SAFE_INTEGER
+    const wanted = Math.max(want.end, start + 1) + (isProcessed ? chunkSize : 0)
+    // Or each small step of a reader would ask for as many bytes at the far end.
+    return want.isAhead ? Math.max(Math.floor(wanted / chunkSize) * chunkSize, start + 1) : wanted
   }
 }

@@ -72,7 +72,7 @@ export class FilledReader extends ReaderBase {
     try {
       for (;;) {
         options.signal?.throwIfAborted()
-        const outcome = await this.#waitOnce(start, end, options)
+        const outcome = await this.#waitOnce({ start, end }, options)
         if (outcome !== undefined) return outcome
       }
     } catch (error) {
@@ -83,13 +83,14 @@ export class FilledReader extends ReaderBase {
   }
 
   /** `undefined`: something has changed, look again. */
-  async #waitOnce(start: number, end: number, options: WaitOptions): Promise<WaitOutcome | undefined> {
-    const { error, window } = this.#filling
-    if (error && !this.#isMet({ start, end })) throw error
-    const { refusal } = this.#filling
-    if (refusal && Math.min(end, this.length ?? end) - start > window.limit) throw refusal // it would never be there at once
-    if (!window.isEmpty && this.coverage.has(start, Math.min(end, this.length ?? end))) return 'ready'
-    return this.#unlessChanged(options, (wait) => this.#inner.waitRange(start, end, wait))
+  async #waitOnce(range: ByteRange, options: WaitOptions): Promise<WaitOutcome | undefined> {
+    const { error } = this.#filling
+    if (error && !this.#isMet(range)) throw error
+    const refusal = this.#refusalOf(range)
+    if (refusal) throw refusal
+    if (this.#passes(range)) return 'ready'
+    const isMet = () => this.#refusalOf(range) !== undefined || this.#passes(range)
+    return this.#unlessChanged(options, isMet, (wait) => this.#inner.waitRange(range.start, range.end, wait))
   }
 
   async waitCommit(options: WaitOptions = {}): Promise<number> {
@@ -97,7 +98,8 @@ export class FilledReader extends ReaderBase {
       for (;;) {
         const { error } = this.#filling
         if (error && this.#inner.status.state !== 'committed') throw error
-        const length = await this.#unlessChanged(options, (wait) => this.#inner.waitCommit(wait))
+        const isMet = () => false
+        const length = await this.#unlessChanged(options, isMet, (wait) => this.#inner.waitCommit(wait))
         if (length !== undefined) return length
       }
     } catch (error) {
@@ -105,24 +107,28 @@ export class FilledReader extends ReaderBase {
     }
   }
 
-  /** As long as it is being filled, whoever lets go of the writer is followed by another: that is no end of a wait. */
-  async #unlessChanged<T>(options: WaitOptions, wait: (options: WaitOptions) => Promise<T>): Promise<T | undefined> {
+  /**
+   * `undefined` where the filling is over, or `isMet` by what passes. As long as it is being filled, whoever lets go of the
+   * writer is followed by another: that is no end of a wait.
+   */
+  async #unlessChanged<T>(
+    options: WaitOptions,
+    isMet: () => boolean,
+    wait: (options: WaitOptions) => Promise<T>,
+  ): Promise<T | undefined> {
     const { isOver, isPassing, window } = this.#filling
     if (isOver) return wait(options)
     const { signal } = options
     signal?.throwIfAborted()
-    if (!isPassing) return firstOf(window, () => wait({ signal, whenAbandoned: 'wait' }))
+    if (!isPassing) return firstOf(window, isMet, () => wait({ signal, whenAbandoned: 'wait' }))
+    // What passes would leave a wait at the store's reader for each of its pieces.
     const over = new AbortController()
-    const forget = window.onChange(() => over.abort(changed))
-    const forgetSignal = signal && onAbort(signal, () => over.abort(signal.reason))
+    const forget = signal && onAbort(signal, () => over.abort(signal.reason))
     try {
-      return await wait({ signal: over.signal, whenAbandoned: 'wait' })
-    } catch (error) {
-      if (error === changed) return undefined
-      throw error
+      return await firstOf(window, isMet, () => wait({ signal: over.signal, whenAbandoned: 'wait' }))
     } finally {
-      forget()
-      forgetSignal?.()
+      forget?.()
+      over.abort()
     }
   }
 
@@ -163,6 +169,24 @@ export class FilledReader extends ReaderBase {
     )
   }
 
+  /** More than can ever pass at once will never be there at once. */
+  #refusalOf({ start, end }: ByteRange): Error | undefined {
+    const { refusal, window } = this.#filling
+    return Math.min(end, this.length ?? end) - start > window.limit ? refusal : undefined
+  }
+
+  /** All of it is there, what passes taken with what the store has. */
+  #passes({ start, end }: ByteRange): boolean {
+    const { window } = this.#filling
+    const limit = Math.min(end, this.length ?? end)
+    for (let at = start; !window.isEmpty && at < limit; ) {
+      const next = Math.max(window.coverage.coveredEnd(at), this.#inner.coverage.coveredEnd(at))
+      if (next === at) return false
+      at = next
+    }
+    return !window.isEmpty
+  }
+
   /** What it was given up for, instead of what follows from that. */
   #told(error: unknown): unknown {
     const { error: reason, isRenewed, name } = this.#filling
@@ -173,18 +197,10 @@ export class FilledReader extends ReaderBase {
   }
 }
 
-const changed = new Error('something has changed')
-
-/**
- * `undefined` when the window changes first. The wait goes on then, with nobody to hear of it: that happens once, when bytes
- * begin to pass. A thousand readers wait for each piece, and an AbortController for each would cost them more than the bytes.
- */
-function firstOf<T>(window: PassingWindow, wait: () => Promise<T>): Promise<T | undefined> {
+/** `undefined` when what passes through the window comes first; who is not heard any more goes on waiting. */
+function firstOf<T>(window: PassingWindow, isMet: () => boolean, wait: () => Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const forget = window.onChange(() => {
-      forget()
-      resolve(undefined)
-    })
+    const forget = window.wait({ isMet, look: () => resolve(undefined) })
     wait().then(
       (outcome) => {
         forget()

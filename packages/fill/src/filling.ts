@@ -59,6 +59,8 @@ export class Filling implements KnownSourceHost {
   #reader: ResourceReader | undefined
   #writer: ResourceWriter | undefined
   #committing: Promise<void> | undefined
+  /** A reader went on or left, and nobody has looked yet what that makes of what passes. */
+  #isMoved = false
 
   private constructor(store: Assets, key: ResourceKey, source: Source, options: StoreSide, host: FillingHost) {
     const { chunkSize } = host
@@ -156,16 +158,22 @@ export class Filling implements KnownSourceHost {
   /** Ends with the last of them. */
   drop(demand: Demand): void {
     this.#demands.delete(demand)
-    this.#passing.trim()
     this.leaveUnwanted()
-    this.#host.review()
+    this.moved()
   }
 
   /** A reader went on. */
   moved(): void {
-    this.#passing.trim()
-    this.window.tellRoom() // what it waits for now may be what waits for room
+    this.#isMoved = true
     this.#host.review()
+  }
+
+  /** Once for all who went on in one turn of the event loop. */
+  settleMoves(): void {
+    if (!this.#isMoved) return
+    this.#isMoved = false
+    this.#passing.trim()
+    this.window.tellRoom() // what they wait for now may be what waits for room
   }
 
   /** How urgent the byte at `position` is; `undefined`: nobody wants it. */
@@ -232,7 +240,7 @@ export class Filling implements KnownSourceHost {
     } catch (error) {
       if (!isRefusal(error) || this.isProcessed || !this.#demands.isReadBy) throw error
       this.refusal = error
-      this.#demands.failRanges(error)
+      this.#demands.fail(error)
       await this.#passing.pass(start, bytes, version)
     } finally {
       landing.delete(start, end)
@@ -312,6 +320,7 @@ export class Filling implements KnownSourceHost {
     if (this.isOver || this.#committing) return
     this.isOver = true
     for (const fetch of this.fetches) fetch.stop()
+    this.window.clear()
     this.#host.over(this, undefined)
     await this.#writer?.release().catch(() => undefined)
     this.#reader?.close()

@@ -1,4 +1,4 @@
-import { RangeSet, type ReadonlyRangeSet } from '@cistern/storage'
+import { RangeSet, type ReadonlyRangeSet, type Resumable, wakeTurns } from '@cistern/storage'
 
 interface Segment {
   readonly start: number
@@ -15,12 +15,22 @@ export class WindowBudget {
   }
 }
 
+/** Somebody who waits for what may come to pass here. */
+export interface WindowWait {
+  /** There is something to look at. */
+  readonly isMet: () => boolean
+  /** Called once, in a turn of the event loop that has room for it: by then it may be gone again. */
+  readonly look: () => void
+}
+
 /** Bytes that the store would not take, held in memory until the readers that want them have read them. */
-export class PassingWindow {
+export class PassingWindow implements Resumable {
   readonly #budget: WindowBudget
   #segments: Segment[] = []
   #coverage = new RangeSet()
-  readonly #watchers = new Set<() => void>()
+  readonly #waits = new Set<WindowWait>()
+  /** Waits that have their turn to come. */
+  readonly #due = new Set<WindowWait>()
   readonly #passing = new Set<() => void>()
 
   constructor(budget: WindowBudget) {
@@ -40,10 +50,21 @@ export class PassingWindow {
     return this.#segments.length === 0
   }
 
-  /** Calls `changed` when bytes come, or all go. Returns what takes it back. */
-  onChange(changed: () => void): () => void {
-    this.#watchers.add(changed)
-    return () => this.#watchers.delete(changed)
+  /** Asks whether it is met when bytes come; when all go, it is. Returns what takes it back. */
+  wait(wait: WindowWait): () => void {
+    this.#waits.add(wait)
+    return () => {
+      this.#waits.delete(wait)
+      this.#due.delete(wait)
+    }
+  }
+
+  resume(): void {
+    for (const wait of this.#due) {
+      if (!wakeTurns.take()) return wakeTurns.resumeLater(this)
+      this.#due.delete(wait)
+      wait.look()
+    }
   }
 
   /** Resolves when a reader has gone on: there may be room. */
@@ -56,8 +77,13 @@ export class PassingWindow {
     this.#passing.clear()
   }
 
-  #tellChange(): void {
-    for (const changed of [...this.#watchers]) changed()
+  #wake(isDue: (wait: WindowWait) => boolean): void {
+    for (const wait of this.#waits) {
+      if (!isDue(wait)) continue
+      this.#waits.delete(wait)
+      this.#due.add(wait)
+    }
+    this.resume()
   }
 
   /** `false`: there is no room; one piece finds it in any window that is empty. `bytes` are kept as they are. */
@@ -66,7 +92,7 @@ export class PassingWindow {
     this.#segments.push({ start, bytes })
     this.#coverage.insert(start, start + bytes.length)
     this.#budget.used += bytes.length
-    this.#tellChange()
+    this.#wake(({ isMet }) => isMet())
     return true
   }
 
@@ -85,7 +111,7 @@ export class PassingWindow {
   clear(): void {
     this.#replace([])
     this.tellRoom()
-    this.#tellChange()
+    this.#wake(() => true)
   }
 
   /** Bytes from `position` on, as many as one piece has; 0 where there are none. */

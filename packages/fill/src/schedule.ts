@@ -70,6 +70,7 @@ export class Schedule implements FetchHost {
   }
 
   #review(): void {
+    for (const filling of this.#fillings) filling.settleMoves()
     for (const fetch of this.running) if (!this.#isWanted(fetch)) fetch.stop()
     // One look at the clock: what is blocked by it is what has to be woken for.
     const now = performance.now()
