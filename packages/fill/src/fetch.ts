@@ -5,6 +5,10 @@ import type { SourceResponse } from './source.js'
 /** Written and not settled: what one vectored write takes. */
 const IN_FLIGHT_BYTES = 1024 * 1024
 
+// One for all: making one, with its stack, costs as much as a small request's other steps together.
+const unwanted = new Error('these bytes are not wanted any more')
+const ended = new Error('the request is over')
+
 /** What a fetch asks while it runs. */
 export interface FetchHost {
   readonly chunkSize: number
@@ -68,7 +72,7 @@ export class Fetch {
   stop(): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#abort.abort(new Error('these bytes are not wanted any more'))
+    this.#abort.abort(unwanted)
     this.#host.ended(this)
   }
 
@@ -85,7 +89,7 @@ export class Fetch {
       // What was aborted here says so; what the store refuses has to be told whoever stopped meanwhile.
       if (this.#failure !== undefined || !this.#stopped) filling.failed(this, this.#failure ?? error)
     } finally {
-      this.#abort.abort() // whatever its source still holds
+      this.#abort.abort(ended) // whatever its source still holds
       if (!this.#stopped) this.#host.ended(this)
       this.#stopped = true
       filling.look()

@@ -128,7 +128,7 @@ export class FilledReader extends ReaderBase {
       return await firstOf(window, isMet, () => wait({ signal: over.signal, whenAbandoned: 'wait' }))
     } finally {
       forget?.()
-      over.abort()
+      over.abort(heard)
     }
   }
 
@@ -196,6 +196,9 @@ export class FilledReader extends ReaderBase {
     return error
   }
 }
+
+/** What came first ends the other wait; one for all, since making one costs more than the wait. */
+const heard = new Error('nobody waits for this any more')
 
 /** `undefined` when what passes through the window comes first; who is not heard any more goes on waiting. */
 function firstOf<T>(window: PassingWindow, isMet: () => boolean, wait: () => Promise<T>): Promise<T | undefined> {
