@@ -16,6 +16,11 @@ export class TurnCounter implements Disposable {
     this.#counts.set(this.#turn, (this.#counts.get(this.#turn) ?? 0) + 1)
   }
 
+  /** Turns that began since it was made. */
+  get turns(): number {
+    return this.#turn
+  }
+
   get most(): number {
     return Math.max(...this.#counts.values())
   }

