@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,8 @@ import { localLinksOf, pages, repository, type Sample, samplesOf } from './markd
 /** In the repository, so that the packages are found as in a program that installed them. */
 const written = fileURLToPath(new URL('./samples/', import.meta.url))
 const compiled = fileURLToPath(new URL('./samples-compiled/', import.meta.url))
+/** An encrypted stream, below /hls/. */
+const HLS = new URL('examples/hls-encrypted/fixture/', repository)
 const FILM = Buffer.alloc(3_000_000, 'a film in bytes ')
 
 const all = pages()
@@ -32,6 +34,8 @@ before(() => {
 let requests = 0
 const origin = createServer((request, response) => {
   requests += 1
+  const [, name] = /^\/hls\/([\w.]+)$/.exec(request.url ?? '') ?? []
+  if (name !== undefined) return void response.end(readFileSync(new URL(name, HLS)))
   if (request.url === '/absent.mp4') return void response.writeHead(404).end('an error page')
   const etag = `"${createHash('sha256').update(FILM).digest('hex').slice(0, 16)}"`
   response.writeHead(200, { etag, 'content-length': FILM.length })
@@ -86,6 +90,16 @@ test('the first sample of the README asks the origin once, and says the same fro
   assert.match(first.stdout, new RegExp(`and ${FILM.length - 16} bytes more`))
   assert.deepEqual(await run('film', cwd), first)
   assert.equal(requests - before, 1)
+})
+
+test('the HLS proxy serves a stream in clear, and asks for the key only while there is something to decrypt', async (t) => {
+  const cwd = tempFolder(t)
+  const before = requests
+  const first = await run('hls-proxy', cwd, 'hls/index.m3u8')
+  assert.deepEqual(first, { stdout: 's000.ts 47401110\n', stderr: '' }, 'an MPEG transport stream begins so')
+  assert.equal(requests - before, 3, 'playlist, segment, key')
+  assert.deepEqual(await run('hls-proxy', cwd, 'hls/index.m3u8'), first)
+  assert.equal(requests - before, 4, 'the playlist')
 })
 
 for (const film of ['absent.mp4', 'cut.mp4']) {
