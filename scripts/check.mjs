@@ -50,14 +50,15 @@ function arethetypeswrong(folder) {
   return run('attw', '--pack', folder, '--profile', 'esm-only', '--ignore-rules', 'cjs-resolves-to-esm')
 }
 
-/** Every package carries the licence, and the lock file names no host. */
+/** Every package carries the licence, and the lock files name no host. */
 function papers() {
   const licence = readFileSync(`${root}/LICENSE`, 'utf8')
   const complaints = packages
     .filter((name) => readFileSync(`${root}/packages/${name}/LICENSE`, 'utf8') !== licence)
     .map((name) => `packages/${name}/LICENSE differs from LICENSE`)
-  if (/"resolved": "\w+:\/\//.test(readFileSync(`${root}/package-lock.json`, 'utf8'))) {
-    complaints.push('package-lock.json names a host: install with the .npmrc of this repository')
+  for (const lock of ['package-lock.json', 'bench/package-lock.json']) {
+    if (/"resolved": "\w+:\/\//.test(readFileSync(`${root}/${lock}`, 'utf8')))
+      complaints.push(`${lock} names a host: install with the .npmrc of this repository`)
   }
   return { failed: complaints.length > 0, output: complaints.join('\n') }
 }

@@ -1,0 +1,136 @@
+// What the filler adds to a fetch: to the first byte that a reader waits for, and to the bytes of one large file.
+import { createWriteStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as elapsed } from 'node:timers/promises'
+import { AssetStore, ResourceKey } from '@cistern/assets'
+import { Filler, httpSource } from '@cistern/fill'
+import { compare, spreadOf } from './harness/compare.mjs'
+import { Origin } from './harness/origin.mjs'
+
+/** @import { Place } from './harness/place.mjs' */
+/** @import { Result } from './harness/compare.mjs' */
+
+const MIB = 1024 * 1024
+const LATENCY_MS = 20
+/** Bytes a second. */
+const RATE = 100_000_000
+const FIRST_BYTES = 50
+const FILM = 64 * MIB
+const LARGE = 128 * MIB
+
+/** @param {Place} place */
+export default async function fill(place) {
+  const origin = await Origin.open()
+  const store = await AssetStore.open({ root: place.folder(), minFreeBytes: 0 })
+  const filler = new Filler(store)
+  try {
+    return [await firstByte(origin, filler), await throughput(origin, store, filler, place.folder())]
+  } finally {
+    await filler.close()
+    await store.close()
+    await origin[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * From the call to the byte, less what the origin took to send its headers: measured there, since a timer is late.
+ * @param {Origin} origin
+ * @param {Filler} filler
+ * @returns {Promise<Result>}
+ */
+async function firstByte(origin, filler) {
+  /** @type {number[]} */
+  const ours = []
+  /** @type {number[]} */
+  const theirs = []
+  for (let turn = -5; turn < FIRST_BYTES; turn++) {
+    const position = 1 + (((turn + 5) * 1_234_567) % (FILM - MIB))
+    const our = await beyondLatency(origin, `seek${turn}`, (url) => seek(filler, url, position))
+    const their = await beyondLatency(origin, `fetch${turn}`, (url) => fetchOne(url, position))
+    if (turn < 0) continue
+    ours.push(our)
+    theirs.push(their)
+  }
+  return {
+    name: `the first byte at a cold position, beyond the ${LATENCY_MS} ms that the origin takes`,
+    ratio: 'ms, open + waitRange + readAt',
+    ratios: spreadOf(ours),
+    sides: { 'fetch of the same range, to its first piece': spreadOf(theirs) },
+    unit: 'ms',
+    target: { atMost: 2 },
+  }
+}
+
+/**
+ * @param {Origin} origin
+ * @param {string} name
+ * @param {(url: string) => Promise<() => void>} get Resolves with what lets go of the rest.
+ */
+async function beyondLatency(origin, name, get) {
+  const url = origin.url(name, { bytes: FILM, rate: RATE, latency: LATENCY_MS })
+  const started = performance.now()
+  const letGo = await get(url)
+  const ms = performance.now() - started
+  letGo()
+  await elapsed(2 * LATENCY_MS) // what was on its way is over: the next one is alone
+  return ms - (await origin.latency(name))
+}
+
+/**
+ * @param {Filler} filler
+ * @param {string} url
+ * @param {number} position
+ */
+async function seek(filler, url, position) {
+  const reader = await filler.open(ResourceKey.of('seeks', new URL(url).pathname.slice(1)), httpSource(url))
+  await reader.waitRange(position, position + 1)
+  await reader.readAt(position, new Uint8Array(64 * 1024))
+  return () => reader.close()
+}
+
+/**
+ * @param {string} url
+ * @param {number} position
+ */
+async function fetchOne(url, position) {
+  const leaving = new AbortController()
+  const { body } = await fetch(url, { headers: { range: `bytes=${position}-` }, signal: leaving.signal })
+  await body?.getReader().read()
+  return () => leaving.abort()
+}
+
+/**
+ * @param {Origin} origin
+ * @param {AssetStore} store
+ * @param {Filler} filler
+ * @param {string} folder
+ */
+function throughput(origin, store, filler, folder) {
+  const url = origin.url('large', { bytes: LARGE })
+  const key = ResourceKey.of('films', 'large.mp4')
+  const path = `${folder}/large.mp4`
+  return compare({
+    name: 'filling one file of 128 MiB from an origin that is never behind',
+    ratio: 'theirs/ours',
+    target: { atLeast: 1.1 },
+    ours: {
+      name: 'Filler.complete, committed',
+      run: () => filler.complete(key, httpSource(url)),
+      settle: async () => {
+        await store.remove(key)
+        await store.checkpoint()
+      },
+    },
+    theirs: {
+      name: 'fetch piped to createWriteStream',
+      run: async () => {
+        const { body } = await fetch(url)
+        if (!body) throw new Error('the origin sent no body')
+        await pipeline(Readable.fromWeb(/** @type {any} */ (body)), createWriteStream(path))
+      },
+      settle: () => rm(path),
+    },
+  })
+}

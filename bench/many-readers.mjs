@@ -1,0 +1,193 @@
+// 1,000 readers of one resource that nobody has read yet, from an origin at 100 MB/s: each byte is fetched once, whatever
+// their number. What they cost beyond one reader is the copying: each gets all of the bytes.
+import { once } from 'node:events'
+import { open } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { AssetStore, ResourceKey } from '@cistern/assets'
+import { Filler, httpSource } from '@cistern/fill'
+import { toNodeHandler } from '@cistern/http'
+import { Child } from './harness/child.mjs'
+import { spreadOf } from './harness/compare.mjs'
+import { Origin } from './harness/origin.mjs'
+
+/** @import { Place } from './harness/place.mjs' */
+/** @import { Result } from './harness/compare.mjs' */
+
+const MIB = 1024 * 1024
+const BYTES = 16 * MIB
+const RATE = 100_000_000
+const READERS = 1_000
+const CHUNK = 256 * 1024
+const REPETITIONS = 3
+
+/** @param {Place} place */
+export default async function fillMany(place) {
+  const origin = await Origin.open()
+  const clients = Child.start('./http-clients-child.mjs')
+  const store = await AssetStore.open({ root: place.folder(), minFreeBytes: 0 })
+  const filler = new Filler(store)
+  const host = new Host(origin, filler)
+  try {
+    return await measured(host, await host.listen(), clients, store)
+  } finally {
+    await host.close()
+    await filler.close()
+    await store.close()
+    await clients[Symbol.asyncDispose]()
+    await origin[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * @param {Host} host
+ * @param {number} port
+ * @param {Child} clients
+ * @param {AssetStore} store
+ * @returns {Promise<Result[]>}
+ */
+async function measured(host, port, clients, store) {
+  /** @type {Record<'one' | 'many' | 'copies' | 'http' | 'oneHttp', number[]>} */
+  const times = { one: [], many: [], copies: [], http: [], oneHttp: [] }
+  for (let turn = -1; turn < REPETITIONS; turn++) {
+    const one = await host.cold(1, (name) => host.readAll(name))
+    const many = await host.cold(READERS, (name) => host.readAll(name))
+    const copies = await copyAll(store, many.name)
+    /** @param {number} count */
+    const fetchAll = (count) =>
+      host.coldOnce((name) => clients.ask('fetchAll', { port, path: `/${name}`, clients: count, bytes: BYTES }))
+    const oneHttp = await fetchAll(1)
+    const http = await fetchAll(READERS)
+    await store.removeAsset(ASSET)
+    if (turn < 0) continue
+    times.one.push(one.ms)
+    times.many.push(many.ms)
+    times.copies.push(copies)
+    times.oneHttp.push(oneHttp)
+    times.http.push(http)
+  }
+  /** @param {(turn: number) => number} ratio */
+  const ratios = (ratio) => spreadOf(times.many.map((_, turn) => ratio(turn)))
+  const at = (/** @type {number[]} */ each, /** @type {number} */ turn) => each[turn] ?? Number.NaN
+  return [
+    {
+      name: `${READERS} readers of one cold 16 MiB resource, from an origin at 100 MB/s: the last is done`,
+      ratio: `${READERS} readers / (one reader + ${READERS} copies)`,
+      ratios: ratios((turn) => at(times.many, turn) / (at(times.one, turn) + at(times.copies, turn))),
+      sides: {
+        [`${READERS} readers, chunks() of 256 KiB`]: spreadOf(times.many),
+        'one reader': spreadOf(times.one),
+        [`${READERS} × FileHandle.read, fresh 256 KiB each`]: spreadOf(times.copies),
+      },
+      unit: 'ms',
+      target: { atMost: 0.9 },
+    },
+    {
+      name: `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
+      ratio: `${READERS} clients / one client`,
+      ratios: ratios((turn) => at(times.http, turn) / at(times.oneHttp, turn)),
+      sides: { [`${READERS} clients, toNodeHandler`]: spreadOf(times.http), 'one client': spreadOf(times.oneHttp) },
+      unit: 'ms',
+      target: undefined,
+    },
+  ]
+}
+
+const ASSET = 'film'
+
+/** The proxy, with what it fetches from. */
+class Host {
+  #origin
+  #filler
+  #server
+  #serial = 0
+
+  /**
+   * @param {Origin} origin
+   * @param {Filler} filler
+   */
+  constructor(origin, filler) {
+    this.#origin = origin
+    this.#filler = filler
+    this.#server = createServer(toNodeHandler(({ path }) => this.#open(path.slice(1))))
+  }
+
+  async listen() {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return /** @type {import('node:net').AddressInfo} */ (this.#server.address()).port
+  }
+
+  async close() {
+    this.#server.close()
+    this.#server.closeAllConnections()
+  }
+
+  /** @param {string} name */
+  #open(name) {
+    return this.#filler.open(
+      ResourceKey.of(ASSET, name),
+      httpSource(this.#origin.url(name, { bytes: BYTES, rate: RATE })),
+    )
+  }
+
+  /**
+   * As many at once, of a resource that is not there yet.
+   * @param {number} count
+   * @param {(name: string) => Promise<void>} read
+   */
+  async cold(count, read) {
+    let name = ''
+    const ms = await this.coldOnce(async (fresh) => {
+      name = fresh
+      const started = performance.now()
+      await Promise.all(Array.from({ length: count }, () => read(fresh)))
+      return performance.now() - started
+    })
+    return { ms, name }
+  }
+
+  /** @param {(name: string) => Promise<number>} read */
+  async coldOnce(read) {
+    await this.#origin.sent()
+    const ms = await read(`${this.#serial++}.mp4`)
+    const bytes = await this.#origin.sent()
+    if (bytes !== BYTES) throw new Error(`the origin sent ${bytes} bytes, not ${BYTES}`)
+    return ms
+  }
+
+  /** @param {string} name */
+  async readAll(name) {
+    const reader = await this.#open(name)
+    let bytes = 0
+    for await (const chunk of reader.chunks()) bytes += chunk.length
+    reader.close()
+    if (bytes !== BYTES) throw new Error(`read ${bytes} bytes`)
+  }
+}
+
+/**
+ * What the copying costs whoever has nothing but the file: as many handles, each read through by itself into memory that
+ * is its reader's own.
+ * @param {AssetStore} store
+ * @param {string} name
+ */
+async function copyAll(store, name) {
+  await store.checkpoint()
+  const reader = await store.open(ResourceKey.of(ASSET, name), { committed: true })
+  const { path } = reader
+  reader.close()
+  if (path === undefined) throw new Error('the file has no name yet')
+  const handles = await Promise.all(Array.from({ length: READERS }, () => open(path)))
+  const started = performance.now()
+  await Promise.all(
+    handles.map(async (handle) => {
+      for (let at = 0; at < BYTES; ) {
+        const { bytesRead } = await handle.read(Buffer.allocUnsafeSlow(CHUNK), 0, CHUNK, at)
+        at += bytesRead
+      }
+    }),
+  )
+  const ms = performance.now() - started
+  await Promise.all(handles.map((handle) => handle.close()))
+  return ms
+}
