@@ -173,6 +173,9 @@ async function leave(
   violations: string[],
 ): Promise<string> {
   const way = ['close', 'exit', 'SIGTERM', 'SIGKILL'][randomInteger(random, 0, 4)] ?? 'exit'
+  // One that was refused as it opened goes by itself, and may be about to.
+  if (saying(ownerReportsIn(first.stdout), 'locked').length > 0 && !(await within(first.exited)))
+    violations.push('the first was refused, and did not end')
   if (first.process.exitCode !== null) return 'itself'
   if (way === 'close') {
     first.send('close')
