@@ -536,5 +536,41 @@ onBoth('an answer without bytes and without a version drops nothing of what is t
   assert.equal(source.asked.filter(({ start }) => start === 0).length, 1)
 })
 
+onBoth('a version that was first heard of by its length is told from the one behind it', async (open) => {
+  await using store = await open()
+  await using filler = new Filler(store, { ...options, lookahead: 0 })
+  const source = film(4, { validator: 'v1' })
+  source.answer = ({ start }) => {
+    const total = source.script.bytes.length
+    return start < total ? undefined : { start, end: start, total, validator: undefined, ...bare }
+  }
+  using held = await filler.open(key, source) // what the filler knows of the source lasts as long as this
+  await filler.prefetch(key, source, { ranges: [{ start: 0, end: CHUNK }] })
+  source.script = { bytes: randomBytes(8, 2 * CHUNK), validator: 'v2' }
+  assert.equal(await held.waitRange(3 * CHUNK, 3 * CHUNK + 1), 'eof')
+  await filler.prefetch(key, source, { ranges: [{ start: 0, end: CHUNK }] })
+  source.script = { bytes: randomBytes(9, 2 * CHUNK), validator: 'v3' }
+  using reader = await filler.open(key, source)
+  same(await reader.bytes(), source.script.bytes)
+})
+
+onBoth('an end before what is there is the end of another version', async (open) => {
+  await using store = await open()
+  await using filler = new Filler(store, { ...options, lookahead: 0 })
+  const source = film(1, { unmeasured: true })
+  {
+    using reader = await filler.open(key, source)
+    await reader.bytes({ start: 0, end: CHUNK })
+    source.script = { bytes: randomBytes(8, CHUNK / 2), validator: 'v2' }
+    const total = CHUNK / 2
+    source.answer = ({ start }) =>
+      start < total ? undefined : { start, end: start, total, validator: undefined, ...bare }
+    using behind = await filler.open(key, source)
+    assert.equal(await behind.waitRange(3 * CHUNK, 3 * CHUNK + 1), 'eof')
+  }
+  using again = await filler.open(key, source)
+  same(await again.bytes(), source.script.bytes)
+})
+
 const nothing: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} }
 const bare = { acceptsRanges: true, contentType: undefined, body: nothing }

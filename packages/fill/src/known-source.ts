@@ -59,11 +59,12 @@ export class KnownSource {
     const isBare = end === start && validator === undefined
     const isOther =
       (writer.validator !== undefined && validator !== writer.validator && !isBare) ||
-      (total !== undefined && this.total !== undefined && total !== this.total)
+      (total !== undefined && this.total !== undefined && total !== this.total) ||
+      (total !== undefined && total < (writer.coverage.toFlat().at(-1) ?? 0))
     // Known before anything is told of: or others would be begun that have to be stopped again.
     if (!response.acceptsRanges) this.isSequential = true
-    if (isOther) await this.#renew(fetch, response, writer)
-    else if (isBare) await this.#measure(writer, total)
+    if (isOther) await this.#renew(fetch, writer)
+    if (isBare) await this.#measure(writer, total)
     else if (!this.isDeclared) await this.#declare(writer, response)
     else if (total !== undefined && this.total === undefined) await this.#declare(writer, response)
     if (!response.acceptsRanges) {
@@ -93,8 +94,8 @@ export class KnownSource {
     this.#host.declared()
   }
 
-  /** Another version: nothing of the old one is kept, and nothing that is still on its way gets in. */
-  async #renew(fetch: Fetch, response: SourceResponse, writer: ResourceWriter): Promise<void> {
+  /** Another version: nothing of the old one is kept, and nothing that is still on its way gets in. It is declared anew. */
+  async #renew(fetch: Fetch, writer: ResourceWriter): Promise<void> {
     const { name, fetches } = this.#host
     for (const other of fetches) if (other !== fetch) other.stop()
     if (++this.version >= MOST_VERSIONS) {
@@ -103,6 +104,6 @@ export class KnownSource {
     this.#host.dropped()
     await writer.discard()
     this.total = undefined
-    await this.#declare(writer, response)
+    this.isDeclared = false
   }
 }
