@@ -375,11 +375,12 @@ onBoth('[fill 16] what failed for a while is tried again after what lies elsewhe
   await using filler = new Filler(store, { ...options, concurrency: 1, backoffMs: 50 })
   const source = film(4)
   source.answer = (_, nth) =>
-    nth === 1 ? Promise.reject(new SourceError('no byte', { reason: 'timeout', transient: true })) : undefined
+    nth === 2 ? Promise.reject(new SourceError('no byte', { reason: 'timeout', transient: true })) : undefined
+  await filler.prefetch(key, source, { ranges: [{ start: 0, end: CHUNK }] })
   await filler.complete(key, source)
-  const [first, second] = source.asked
-  assert.equal(first?.start, 0)
-  assert.equal(second?.start, CHUNK, 'elsewhere first')
+  const [, second, third] = source.asked
+  assert.equal(second?.start, CHUNK)
+  assert.equal(third?.start, 2 * CHUNK, 'elsewhere first')
   same((await store.get(key)) ?? new Uint8Array(), source.script.bytes)
 })
 
@@ -570,6 +571,23 @@ onBoth('an end before what is there is the end of another version', async (open)
   }
   using again = await filler.open(key, source)
   same(await again.bytes(), source.script.bytes)
+})
+
+onBoth('what lies behind a chunk that is tried again is not asked for before anybody knows the end', async (open) => {
+  await using store = await open()
+  await using filler = new Filler(store, options)
+  const source = film(0.25)
+  source.answer = (_asked, nth) => {
+    if (nth <= 3) throw transient()
+    return undefined
+  }
+  using reader = await filler.open(key, source)
+  assert.equal(await reader.waitRange(0, 1), 'ready')
+  same(await reader.bytes(), source.script.bytes)
+  assert.deepEqual(
+    source.asked.map(({ start }) => start),
+    [0, 0, 0, 0],
+  )
 })
 
 const nothing: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} }

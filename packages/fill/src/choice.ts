@@ -34,7 +34,7 @@ export class Choice {
 
   /** The most urgent work that nobody does and that may be begun now. */
   best(now: number): Chosen | undefined {
-    const { source, fetches, failures, demands } = this.#options
+    const { source, fetches, failures, demands, arrived } = this.#options
     if (source.isSequential && (fetches.size > 0 || failures.isBlocked(0, now))) return undefined
     let best: Chosen | undefined
     for (const { want, arrival } of demands.wanted()) {
@@ -44,6 +44,8 @@ export class Choice {
       // The first answer tells what there is to ask for. Only who waits for a byte does not wait for that.
       const isBlind = !source.isDeclared && fetches.size > 0
       if (isBlind && (want.rank > 0 || start !== want.start)) continue
+      // Behind a chunk that has to be tried again there may be nothing.
+      if (!source.isDeclared && source.total === undefined && start !== arrived.until(want.start)) continue
       best = this.#from(start, want, arrival)
     }
     return best
