@@ -590,5 +590,25 @@ onBoth('what lies behind a chunk that is tried again is not asked for before any
   )
 })
 
+onBoth('who asks for the length of what is processed hears of it, however much is there already', async (open) => {
+  const secret = { key: randomBytes(1, 16), iv: randomBytes(2, 16) }
+  const clear = randomBytes(3, 3.5 * CHUNK)
+  const cipher = createCipheriv('aes-128-cbc', secret.key, secret.iv)
+  const bytes = Buffer.concat([cipher.update(clear), cipher.final()])
+  const source = new ScriptedSource({ bytes, validator: 'v1', sequential: true, unmeasured: true })
+  const processor = aes128Cbc(secret)
+  await using store = await open()
+  await using filler = new Filler(store, options)
+  {
+    using reader = await filler.open(key, source, { processor })
+    source.beforePiece = (_asked, position) => (position < 3 * CHUNK ? undefined : deferred().promise)
+    await reader.waitRange(2.5 * CHUNK, 2.5 * CHUNK + 1)
+  }
+  source.beforePiece = undefined
+  using reader = await filler.open(key, source, { processor })
+  assert.equal(await reader.waitLength(), clear.length)
+  same(await reader.bytes(), clear)
+})
+
 const nothing: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} }
 const bare = { acceptsRanges: true, contentType: undefined, body: nothing }

@@ -102,10 +102,12 @@ export class Demands {
   }
 
   #endOf(want: Want, start: number): number {
-    const { chunkSize, isProcessed, source } = this.#options
+    const { chunkSize, isProcessed, source, arrived } = this.#options
     // A processor says by its end how long it is.
     if (want.isForLength && isProcessed && source.isDeclared) return Number.MAX_SAFE_INTEGER
-    const wanted = Math.max(want.end, start + 1) + (isProcessed ? chunkSize : 0)
+    // Before that, what is there has to be gone behind: it does not tell.
+    const first = want.isForLength ? arrived.until(start) : start
+    const wanted = Math.max(want.end, first + 1) + (isProcessed ? chunkSize : 0)
     // Or each small step of a reader would ask for as many bytes at the far end.
     return want.isAhead ? Math.max(Math.floor(wanted / chunkSize) * chunkSize, start + 1) : wanted
   }
