@@ -124,13 +124,19 @@ test('what cannot be decrypted here is refused with words', async (t) => {
     ['METHOD=AES-128', 'METHOD=SAMPLE-AES', /film\/index\.m3u8: .*SAMPLE-AES/],
     ['s000.ts', '#EXT-X-BYTERANGE:100@0\ns000.ts', /byte ranges/],
     ['s000.ts', 'data:text/plain,x', /names a data: URL/],
+    ['s000.ts', 'http://[', /what is no URL/],
+    ['"key.bin"', '"data:;base64,AAAA"', /names a data: URL/],
   ]
   for (const [is, becomes, words] of wrong) {
     const text = fixture('film', 'index.m3u8').toString().replace(is, becomes)
     origin.put('/film/index.m3u8', { bytes: Buffer.from(text) })
     await assert.rejects(playlistOf(player), /answered with 502/)
-    assert.match((await snapshotOf(player)).failures.at(-1)?.message ?? '', words)
+    const { failures, bytes } = await snapshotOf(player)
+    assert.match(failures.at(-1)?.message ?? '', words)
+    assert.equal(bytes, 0)
   }
+  origin.put('/film/index.m3u8', { bytes: fixture('film', 'index.m3u8') })
+  assert.equal((await playlistOf(player)).addresses.length, 10)
 })
 
 test('a key of another length, no key, an error page and a short segment: 502, and nothing of it is kept', async (t) => {
@@ -222,6 +228,57 @@ test('all is fetched while nobody watches, or forgotten, when the page says so',
   assert.equal(origin.requests.filter(isSegment).length, 10)
   assert.equal((await post('/forget', {})).status, 204)
   assert.equal((await snapshotOf(player)).bytes, 0)
+})
+
+test('clear segments are played, before and between encrypted ones', async (t) => {
+  const origin = await filmOrigin(t)
+  const names = ['s000.ts', 's001.ts', 's002.ts']
+  const [plain = '', key = ''] = [
+    clearSegment('s000.ts'),
+    /#EXT-X-KEY.*/.exec(fixture('film', 'index.m3u8').toString())?.[0],
+  ]
+  origin.put('/film/s000.ts', { bytes: Buffer.from(plain) })
+  origin.put('/film/s002.ts', { bytes: clearSegment('s002.ts') })
+  const text = `#EXTM3U
+#EXT-X-TARGETDURATION:2
+#EXTINF:2,
+s000.ts
+${key}
+#EXTINF:2,
+s001.ts
+#EXT-X-KEY:METHOD=NONE
+#EXTINF:2,
+s002.ts
+#EXT-X-ENDLIST
+`
+  origin.put('/film/index.m3u8', { bytes: Buffer.from(text) })
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const { addresses } = await playlistOf(player)
+  for (const [number, name] of names.entries()) {
+    const bytes = Buffer.from(await (await fetch(addresses[number] ?? '')).arrayBuffer())
+    assert.ok(bytes.equals(clearSegment(name)), name)
+  }
+})
+
+test('whatever a playlist names is named anew, or left out', async (t) => {
+  const origin = await filmOrigin(t)
+  for (const name of ['index.m3u8', 'key.bin', 'a000.ts'])
+    origin.put(`/media/audio/${name}`, { bytes: fixture('audio', name) })
+  const main = `#EXTM3U
+#EXT-X-SESSION-KEY:METHOD=AES-128,URI="key.bin?token=hush"
+#EXT-X-SESSION-DATA:DATA-ID="x",URI="data.json?token=hush"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",DEFAULT=YES,URI="/media/audio/index.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=200000,AUDIO="a"
+index.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=300000,AUDIO="a"
+index.m3u8
+`
+  origin.put('/film/main.m3u8', { bytes: Buffer.from(main) })
+  const player = await startPlayer(t, '--origin', origin.url('/film/main.m3u8'), '--mem')
+  const { text } = await playlistOf(player)
+  assert.doesNotMatch(text, /hush/)
+  const rendition = new URL(/URI="([^"]+)"/.exec(text)?.[1] ?? '', player.address)
+  assert.equal((await fetch(rendition)).status, 200, rendition.pathname)
 })
 
 test('wrong usage says how it is meant and exits 2; --help is a success', async () => {

@@ -30,10 +30,16 @@ export function playlistFault(bytes: Uint8Array): string | undefined {
   if (!text.startsWith('#EXTM3U')) return `not a playlist: it begins with ${JSON.stringify(text.slice(0, 24))}`
   try {
     const playlist = HLS.parse(text)
-    if (playlist.isMasterPlaylist) return playlist.variants.length === 0 ? 'a playlist without variants' : undefined
-    if (playlist.segments.length === 0) return 'a playlist without segments'
-    if (!playlist.endlist) return 'a live playlist: only what has ended can be played here'
-    rewritten(bytes, ({ uri }) => uri)
+    if (playlist.isMasterPlaylist) {
+      if (playlist.variants.length === 0) return 'a playlist without variants'
+    } else {
+      if (playlist.segments.length === 0) return 'a playlist without segments'
+      if (!playlist.endlist) return 'a live playlist: only what has ended can be played here'
+    }
+    rewritten(bytes, ({ uri, key }) => {
+      for (const each of [uri, ...(key ? [key.uri] : [])]) checkFetchable(each)
+      return uri
+    })
     return undefined
   } catch (error) {
     return `not a playlist that can be played here: ${(error as Error).message}`
@@ -49,33 +55,46 @@ export { MAX_BYTES as MAX_PLAYLIST_BYTES }
 export function rewritten(bytes: Uint8Array, rename: (named: Named) => string): string {
   const text = textOf(bytes)
   const playlist = HLS.parse(text)
+  // Renditions and init sections are shared: each is renamed once, whatever its name looks like.
+  const renamed = new Set<object>()
+  const isFirst = (each: object): boolean => renamed.size < renamed.add(each).size
   if (playlist.isMasterPlaylist) {
     for (const variant of playlist.variants) {
       variant.uri = rename({ uri: variant.uri, kind: 'playlist', at: 0 })
-      for (const each of new Set([...variant.audio, ...variant.video, ...variant.subtitles]))
-        if (each.uri !== undefined && !isOurs(each.uri)) each.uri = rename({ uri: each.uri, kind: 'playlist', at: 0 })
+      for (const each of [...variant.audio, ...variant.video, ...variant.subtitles])
+        if (each.uri !== undefined && isFirst(each)) each.uri = rename({ uri: each.uri, kind: 'playlist', at: 0 })
     }
+    // Keys are fetched here, and nothing else is played that has not been renamed.
+    playlist.sessionKeyList = []
+    playlist.sessionDataList = playlist.sessionDataList.filter(({ uri }) => !uri)
+    delete playlist.contentSteering
     return HLS.stringify(playlist)
   }
+  playlist.dateRanges = [] // as those of segments
   const encryptedMaps = mapsBehindKeys(text)
   let at = 0
   for (const segment of playlist.segments) {
     const { key, map } = segment
-    const decryption = key && decryptionOf(key, segment.mediaSequenceNumber)
+    const decryption = key ? decryptionOf(key, segment.mediaSequenceNumber) : undefined // `null` where it is clear
     if (decryption && segment.byterange) throw new Error('encrypted segments that are byte ranges are not supported')
-    if (map && !isOurs(map.uri)) {
+    if (map && isFirst(map)) {
       // It has no sequence number that an IV could be made of (RFC 8216 section 4.3.2.5).
       map.uri = rename({ uri: map.uri, kind: 'init', at, key: encryptedMaps.has(map.uri) ? decryption : undefined })
     }
     segment.uri = rename({ uri: segment.uri, kind: 'segment', at, key: decryption })
     delete segment.key
+    delete segment.dateRange // may name a playlist of somebody else's, to be played in between
     at += segment.duration
   }
   return HLS.stringify(playlist)
 }
 
-/** Where `rename` has been already: renditions and init sections are shared. */
-const isOurs = (uri: string): boolean => uri.startsWith('/media/')
+/** Throws for what names nothing that an origin has. */
+function checkFetchable(uri: string): void {
+  if (!URL.canParse(uri, 'http://playlist/')) throw new Error('it names what is no URL')
+  const { protocol } = new URL(uri, 'http://playlist/')
+  if (protocol !== 'http:' && protocol !== 'https:') throw new Error(`it names a ${protocol} URL`)
+}
 
 function decryptionOf(
   { method, uri, iv, format = 'identity' }: { method: string; uri?: string; iv?: ArrayBuffer; format?: string },
