@@ -19,11 +19,15 @@ export interface PlayerParts {
 export async function serve(port: number, parts: PlayerParts): Promise<{ server: Server; address: string }> {
   const media = mediaHandler(parts)
   const server = createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+    // A target that begins with `//` is no host, and may be none that a URL can have.
+    const target = `http://localhost${request.url}`
+    if (!request.url?.startsWith('/') || !URL.canParse(target)) return refuse(response, 400)
+    const { pathname, searchParams } = new URL(target)
     if (!isOwn(request)) refuse(response, 403)
     else if (pathname.startsWith('/media/')) media(request, response)
     else if (request.method === 'POST') void act(pathname, request, response, parts.actions)
-    else if (pathname === '/events') {
+    else if (request.method !== 'GET' && request.method !== 'HEAD') refuse(response, 405)
+    else if (pathname === '/events' && request.method === 'GET') {
       sendEvents(response, () => parts.watch.snapshot(searchParams.get('stream') ?? undefined))
     } else parts.page.send(pathname, response)
   })

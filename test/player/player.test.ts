@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { createDecipheriv } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { spawnChild } from '../helpers/child.js'
 import { redirectTo, shortBody, status } from '../helpers/fixture-origin.js'
@@ -279,6 +281,18 @@ index.m3u8
   assert.doesNotMatch(text, /hush/)
   const rendition = new URL(/URI="([^"]+)"/.exec(text)?.[1] ?? '', player.address)
   assert.equal((await fetch(rendition)).status, 200, rendition.pathname)
+})
+
+test('a target that is no path is refused, and ends nothing', async (t) => {
+  const player = await startPlayer(t, '--mem')
+  const { port } = new URL(player.address)
+  for (const target of ['//', '//[', 'http://[/', '*']) {
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.end(`GET ${target} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nconnection: close\r\n\r\n`)
+    assert.match(await textOf(socket), /^HTTP\/1\.1 40[04] /, target)
+  }
+  assert.equal((await fetch(player.address)).status, 200)
+  assert.equal((await fetch(`${player.address}events`, { method: 'HEAD' })).status, 404, 'there is no end of them')
 })
 
 test('wrong usage says how it is meant and exits 2; --help is a success', async () => {
