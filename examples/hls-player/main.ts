@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { parseArgs } from 'node:util'
-import { AssetStore } from '@cistern/assets'
+import { AssetStore, CisternError } from '@cistern/assets'
 import { Filler } from '@cistern/fill'
 import { MemStore } from '@cistern/mem-store'
 import { stopOnSignals } from '../hls-encrypted/stop.js'
@@ -26,25 +26,26 @@ const GIB = 2 ** 30
 /** Two of the three fit. */
 const DEMO_BYTES = 450 * 1024
 
-const { origin: url, root, mem, maxBytes, help } = options()
+const { origin: url, root, mem, maxBytes, port, help } = options()
 if (help) console.log(USAGE)
-else await run()
+else await run().catch(explain)
 
 async function run(): Promise<void> {
   const stop = stopOnSignals()
   const line = url === undefined ? new AdjustableLine() : undefined
   await using demo = line && (await startDemoOrigin(line))
-  await using keys = await KeyRing.open()
   const limits = { maxBytes: maxBytes ?? (demo ? DEMO_BYTES : 2 * GIB) }
   await using store = mem ? await MemStore.open(limits) : await AssetStore.open({ root, ...limits })
   await using filler = new Filler(store)
+  // Closed first: what is being opened may wait for its key, and the filler for that.
+  await using keys = await KeyRing.open()
 
   const named = demo?.streams ?? [{ title: url?.pathname.split('/').at(-1) ?? '', url: url as URL }]
   const streams = named.map((each) => new Stream(each, { store, filler, keys }))
   const watch = new Watch(store, filler, streams, () => line?.shown)
 
   const actions = actionsOf(store, streams, line)
-  const { server, address } = await serve(portOf(process.env.PORT), { page: await readPage(), streams, watch, actions })
+  const { server, address } = await serve(port, { page: await readPage(), streams, watch, actions })
   console.log(`${address} plays ${demo ? 'three streams that come with it' : url?.host}. Ctrl-C ends it.`)
 
   if (!stop.aborted) await once(stop, 'abort')
@@ -62,8 +63,12 @@ async function closed(server: Server): Promise<void> {
   await end
 }
 
-function portOf(text = '0'): number {
-  return /^\d+$/.test(text) ? Number(text) : 0
+/** Another process has the port or the store, or the disk says no: that takes a sentence. Anything else is a mistake here. */
+function explain(error: unknown): void {
+  const isExpected = CisternError.is(error) || typeof (error as { syscall?: unknown } | null)?.syscall === 'string'
+  if (!isExpected) throw error
+  console.error(`hls-player: ${(error as Error).message}`)
+  process.exitCode = 1
 }
 
 interface Options {
@@ -71,6 +76,7 @@ interface Options {
   readonly root: string
   readonly mem: boolean
   readonly maxBytes: number | undefined
+  readonly port: number
   readonly help: boolean
 }
 
@@ -90,8 +96,11 @@ function options(): Options {
     if (origin !== undefined && !URL.canParse(origin)) throw new Error('--origin takes an absolute URL')
     if (bytes !== undefined && !/^[1-9]\d*$/.test(bytes)) throw new Error('--max-bytes takes a number of bytes')
     if (mem && values.root !== undefined) throw new Error('--mem keeps nothing on disk: leave --root out')
+    const { PORT = '0' } = process.env
+    if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535) throw new Error('PORT takes a number up to 65535')
     const limit = bytes === undefined ? undefined : Number(bytes)
-    return { origin: origin === undefined ? undefined : new URL(origin), root, mem, maxBytes: limit, help }
+    const from = origin === undefined ? undefined : new URL(origin)
+    return { origin: from, root, mem, maxBytes: limit, port: Number(PORT), help }
   } catch (error) {
     console.error(`${(error as Error).message}\n${USAGE}`)
     process.exit(2)

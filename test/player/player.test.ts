@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { spawnChild } from '../helpers/child.js'
-import { redirectTo, shortBody, status } from '../helpers/fixture-origin.js'
+import { hang, redirectTo, shortBody, status } from '../helpers/fixture-origin.js'
 import { tempFolder } from '../helpers/temp-folder.js'
 import { filmOrigin, fixture, isSegment, playlistOf, snapshotOf, startPlayer } from './films.js'
 
@@ -293,6 +293,42 @@ test('a target that is no path is refused, and ends nothing', async (t) => {
   }
   assert.equal((await fetch(player.address)).status, 200)
   assert.equal((await fetch(`${player.address}events`, { method: 'HEAD' })).status, 404, 'there is no end of them')
+})
+
+test('it ends at once, though an origin does not answer for a key', async (t) => {
+  const origin = await filmOrigin(t)
+  origin.answer('/film/key.bin', hang())
+  await using child = spawnChild(PLAYER, { args: ['--origin', origin.url('/film/index.m3u8'), '--mem'] })
+  await child.printed(' plays ')
+  const { addresses } = await playlistOf({ address: /http:\S+/.exec(child.stdout)?.[0] ?? '', child })
+  const asked = fetch(addresses[0] ?? '').catch(() => undefined)
+  await origin.asked(1, ({ path }) => path === '/film/key.bin')
+  child.process.kill('SIGTERM')
+  assert.equal((await child.exited).code, 0)
+  await asked
+  assert.equal(origin.requests.filter(({ path }) => path === '/film/key.bin').length, 1, 'no time-out was waited for')
+})
+
+test('a port or a store that another process has is said in a sentence', async (t) => {
+  const root = tempFolder(t)
+  const player = await startPlayer(t, '--root', root)
+  const { port } = new URL(player.address)
+  const wrong: readonly (readonly [
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    code: number,
+    words: RegExp,
+  ])[] = [
+    [['--root', root], {}, 1, /^hls-player: .*the store is owned by process \d+.*\n$/],
+    [['--mem'], { PORT: port }, 1, /^hls-player: .*EADDRINUSE.*\n$/],
+    [['--mem'], { PORT: '99999' }, 2, /^PORT takes/],
+    [['--mem'], { PORT: 'abc' }, 2, /^PORT takes/],
+  ]
+  for (const [args, env, code, words] of wrong) {
+    await using child = spawnChild(PLAYER, { args, env })
+    assert.deepEqual(await child.exited, { code, signal: null }, child.stdout)
+    assert.match(child.stderr, words)
+  }
 })
 
 test('wrong usage says how it is meant and exits 2; --help is a success', async () => {
