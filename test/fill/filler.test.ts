@@ -610,5 +610,15 @@ onBoth('who asks for the length of what is processed hears of it, however much i
   same(await reader.bytes(), clear)
 })
 
+onBoth('who waits across an end that only the end itself tells hears of it', async (open) => {
+  await using store = await open()
+  await using filler = new Filler(store, { ...options, lookahead: 0 })
+  const source = film(1.5, { unmeasured: true })
+  using reader = await filler.open(key, source)
+  await reader.waitRange(CHUNK, 2 * CHUNK)
+  assert.equal(reader.length, 1.5 * CHUNK)
+  same(await reader.bytes(), source.script.bytes)
+})
+
 const nothing: AsyncIterable<Uint8Array> = { async *[Symbol.asyncIterator]() {} }
 const bare = { acceptsRanges: true, contentType: undefined, body: nothing }

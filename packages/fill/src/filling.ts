@@ -248,9 +248,8 @@ export class Filling implements KnownSourceHost {
   }
 
   /** The source has no more than this: a body that brought bytes ended here. */
-  endsAt(position: number): void {
-    this.#known.total ??= position
-    this.#demands.tell()
+  endsAt(position: number): Promise<void> {
+    return this.#known.endsAt(position)
   }
 
   succeeded(start: number): void {

@@ -48,6 +48,12 @@ export class KnownSource {
     return response
   }
 
+  /** A body without a length was over there. Who waits for bytes across it has to hear of that, too. */
+  async endsAt(position: number): Promise<void> {
+    const { writer } = this.#host
+    if (writer !== undefined) await this.#measure(writer, position)
+  }
+
   async #prove(fetch: Fetch, response: SourceResponse): Promise<void> {
     const { name, writer, fetches } = this.#host
     if (writer === undefined || fetch.isStopped) return
