@@ -69,7 +69,7 @@ export interface PlayerSnapshot {
   readonly assets: readonly { readonly asset: string; readonly isPinned: boolean; readonly bytes: number }[]
   readonly bytes: number
   readonly origin: { readonly requests: number }
-  readonly failures: readonly { readonly label: string; readonly message: string }[]
+  readonly failures: readonly { readonly number: number; readonly label: string; readonly message: string }[]
 }
 
 /** The playlist as it is served, and the addresses in it. */
