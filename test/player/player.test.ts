@@ -127,6 +127,8 @@ test('what cannot be decrypted here is refused with words', async (t) => {
     ['s000.ts', '#EXT-X-BYTERANGE:100@0\ns000.ts', /byte ranges/],
     ['s000.ts', 'data:text/plain,x', /names a data: URL/],
     ['s000.ts', 'http://[', /what is no URL/],
+    ['s000.ts', '#EXT-X-DEFINE:NAME="n",VALUE="s000"\n{$n}.ts', /with variables/],
+    ['s000.ts', 's001.ts\n#EXT-X-KEY:METHOD=AES-128,URI="key.bin"\n#EXTINF:2.0,\ns000.ts', /one segment in two ways/],
     ['"key.bin"', '"data:;base64,AAAA"', /names a data: URL/],
   ]
   for (const [is, becomes, words] of wrong) {

@@ -28,6 +28,7 @@ HLS.setOptions({ silent: true, strictMode: false })
 export function playlistFault(bytes: Uint8Array): string | undefined {
   const text = textOf(bytes)
   if (!text.startsWith('#EXTM3U')) return `not a playlist: it begins with ${JSON.stringify(text.slice(0, 24))}`
+  if (/^#EXT-X-DEFINE:/m.test(text)) return 'a playlist with variables: these cannot be played here'
   try {
     const playlist = HLS.parse(text)
     if (playlist.isMasterPlaylist) {
@@ -36,7 +37,12 @@ export function playlistFault(bytes: Uint8Array): string | undefined {
       if (playlist.segments.length === 0) return 'a playlist without segments'
       if (!playlist.endlist) return 'a live playlist: only what has ended can be played here'
     }
-    rewritten(bytes, ({ uri, key }) => {
+    const ways = new Map<string, string>()
+    rewritten(bytes, ({ uri, kind, key }) => {
+      // It is kept once, decrypted.
+      const way = JSON.stringify([key?.uri, key && (key.iv?.join() ?? key.sequence)])
+      if (kind === 'segment' && (ways.get(uri) ?? way) !== way) throw new Error('it decrypts one segment in two ways')
+      ways.set(uri, way)
       for (const each of [uri, ...(key ? [key.uri] : [])]) checkFetchable(each)
       return uri
     })
