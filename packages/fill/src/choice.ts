@@ -36,16 +36,17 @@ export class Choice {
   best(now: number): Chosen | undefined {
     const { source, fetches, failures, demands, arrived } = this.#options
     if (source.isSequential && (fetches.size > 0 || failures.isBlocked(0, now))) return undefined
+    if (failures.isAllBlocked(now)) return undefined // or each chunk would be asked for it, of what may have no end
     let best: Chosen | undefined
     for (const { want, arrival } of demands.wanted()) {
       if (best !== undefined && !isBefore(want.rank, arrival, best)) continue
       const start = this.#firstFree(want, now)
       if (start === undefined) continue
       // The first answer tells what there is to ask for. Only who waits for a byte does not wait for that.
-      const isBlind = !source.isDeclared && fetches.size > 0
+      const isBlind = fetches.size > 0 && (!source.isDeclared || source.total === undefined)
       if (isBlind && (want.rank > 0 || start !== want.start)) continue
       // Behind a chunk that has to be tried again there may be nothing.
-      if (!source.isDeclared && source.total === undefined && start !== arrived.until(want.start)) continue
+      if (source.total === undefined && start !== arrived.until(want.start)) continue
       best = this.#from(start, want, arrival)
     }
     return best

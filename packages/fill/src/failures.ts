@@ -8,13 +8,18 @@ interface Failure {
   readonly until: number
 }
 
-/** Which chunks failed, how often, and from when on each may be tried again. The others go on meanwhile. */
+/**
+ * Which chunks failed, how often, and from when on each may be tried again. The others go on meanwhile, unless they fail as
+ * well: then it is not these bytes that cannot be had, and the whole source is left alone for as long.
+ */
 export class Failures {
   readonly #retries: number
   readonly #backoffMs: number
   readonly #byChunk = new Map<number, Failure>()
   /** The source asked to be left alone until then. */
   #allUntil = 0
+  /** Failures since bytes last came, whatever the chunk. */
+  #inRow = 0
 
   constructor(retries: number, backoffMs: number) {
     this.#retries = retries
@@ -32,20 +37,27 @@ export class Failures {
     const longest = Math.min(LONGEST_BACKOFF_MS, this.#backoffMs * 2 ** (attempts - 1))
     const backoff = longest / 2 + randomInt(Math.max(1, Math.ceil(longest / 2)))
     this.#byChunk.set(chunk, { attempts, until: now + backoff })
+    if (++this.#inRow >= this.#retries) this.#allUntil = Math.max(this.#allUntil, now + backoff)
     return true
   }
 
   succeeded(chunk: number): void {
+    this.#inRow = 0
     this.#byChunk.delete(chunk)
   }
 
+  /** Nothing of the source may be tried. */
+  isAllBlocked(now: number): boolean {
+    return now < this.#allUntil
+  }
+
   isBlocked(chunk: number, now: number): boolean {
-    return now < this.#allUntil || now < (this.#byChunk.get(chunk)?.until ?? 0)
+    return this.isAllBlocked(now) || now < (this.#byChunk.get(chunk)?.until ?? 0)
   }
 
   /** When the next of those that are blocked may be tried again; `undefined` where none is. */
   nextAt(now: number): number | undefined {
-    if (now < this.#allUntil) return this.#allUntil
+    if (this.isAllBlocked(now)) return this.#allUntil
     const times = [...this.#byChunk.values()].map(({ until }) => until).filter((until) => until > now)
     return times.length > 0 ? Math.min(...times) : undefined
   }

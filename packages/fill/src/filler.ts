@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { type Assets, checkOptions, type IndexView, type ResourceKey } from '@cistern/assets'
+import { type Assets, checkOptions, type IndexView, type ResourceKey, untilAborted } from '@cistern/assets'
 import { type ByteRange, onAbort, type ResourceReader, StoreClosedError } from '@cistern/storage'
 import { Admission } from './admission.js'
 import { Bandwidth } from './bandwidth.js'
@@ -26,6 +26,15 @@ const MIB = 1024 * 1024
 const ADMITTED_PER_SLOT = 4
 const WHOLE: readonly ByteRange[] = [{ start: 0, end: Number.MAX_SAFE_INTEGER }]
 
+/** A filling whose writer is being acquired: that may take as long as a processor's key takes to come. */
+interface Beginning {
+  readonly filling: Promise<Filling>
+  readonly control: AbortController
+  /** Those who wait for it. */
+  waiting: number
+  isPending: boolean
+}
+
 /**
  * Pulls what is missing of a store's resources from their sources, what is wanted most first. What there is to do is
  * never kept: it follows from what is there and from who reads, each time that either changes.
@@ -33,7 +42,7 @@ const WHOLE: readonly ByteRange[] = [{ start: 0, end: Number.MAX_SAFE_INTEGER }]
 export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposable {
   readonly #store: Assets & IndexView
   readonly #fillings = new Set<Filling>()
-  readonly #byKey = new Map<string, Promise<Filling>>()
+  readonly #byKey = new Map<string, Beginning>()
   readonly #schedule: Schedule
   readonly #host: FillingHost
   readonly #admission: Admission
@@ -164,7 +173,9 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     this.#forgetSignal?.()
     this.#schedule.close()
     const error = new StoreClosedError('the filler is closed')
-    await Promise.allSettled(this.#byKey.values())
+    const beginnings = [...this.#byKey.values()]
+    for (const { control } of beginnings) control.abort(error)
+    await Promise.allSettled(beginnings.map(({ filling }) => filling))
     await Promise.all([...this.#fillings].map((filling) => filling.close(error)))
   }
 
@@ -211,28 +222,45 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
 
   /** Who has left meanwhile wants nothing: what was begun for nobody else ends. */
   async #fill(key: ResourceKey, source: Source, store: StoreSide, signal: AbortSignal | undefined): Promise<Filling> {
-    const filling = await this.#begin(key, source, store)
-    if (signal?.aborted) filling.leaveUnwanted()
-    signal?.throwIfAborted()
-    return filling
+    const beginning = this.#begin(key, source, store)
+    beginning.waiting++
+    try {
+      return await untilAborted(
+        signal,
+        () => beginning.filling,
+        (filling) => filling.leaveUnwanted(),
+      )
+    } finally {
+      if (--beginning.waiting === 0 && beginning.isPending) {
+        this.#forget(key, beginning) // who comes now begins anew
+        beginning.control.abort(nobodyWaits)
+      }
+    }
   }
 
   /** One filling for all who want a key at the same time. */
-  #begin(key: ResourceKey, source: Source, { processor, metadata, integrity }: StoreSide): Promise<Filling> {
-    if (this.#closed) return Promise.reject(new StoreClosedError('the filler is closed'))
+  #begin(key: ResourceKey, source: Source, { processor, metadata, integrity }: StoreSide): Beginning {
+    if (this.#closed) throw new StoreClosedError('the filler is closed')
     const known = this.#byKey.get(key.id)
     if (known) return known
-    const begun = Filling.begin(this.#store, key, source, { processor, metadata, integrity }, this.#host)
-    this.#byKey.set(key.id, begun)
+    const control = new AbortController()
+    const store = { processor, metadata, integrity }
+    const begun = Filling.begin(this.#store, key, source, store, this.#host, control.signal)
+    const beginning: Beginning = { filling: begun, control, waiting: 0, isPending: true }
+    this.#byKey.set(key.id, beginning)
     begun.then(
       (filling) => {
-        if (filling.isOver) this.#forget(key, begun)
+        beginning.isPending = false
+        if (filling.isOver) this.#forget(key, beginning)
         else this.#fillings.add(filling)
         this.#schedule.review()
       },
-      () => this.#forget(key, begun),
+      () => {
+        beginning.isPending = false
+        this.#forget(key, beginning)
+      },
     )
-    return begun
+    return beginning
   }
 
   #over(filling: Filling, error: Error | undefined): void {
@@ -242,7 +270,9 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     if (error && !this.#closed) this.emit('fail', { key: filling.key, error })
   }
 
-  #forget(key: ResourceKey, begun: Promise<Filling>): void {
-    if (this.#byKey.get(key.id) === begun) this.#byKey.delete(key.id)
+  #forget(key: ResourceKey, beginning: Beginning): void {
+    if (this.#byKey.get(key.id) === beginning) this.#byKey.delete(key.id)
   }
 }
+
+const nobodyWaits = new Error('nobody waits for this resource any more')

@@ -82,16 +82,17 @@ export class Filling implements KnownSourceHost {
     })
   }
 
-  /** Rejects with what the store's `acquire` rejects with. */
+  /** Rejects with what the store's `acquire` rejects with, and with the signal's reason, which ends the call alone. */
   static async begin(
     store: Assets,
     key: ResourceKey,
     source: Source,
     options: StoreSide,
     host: FillingHost,
+    signal: AbortSignal,
   ): Promise<Filling> {
     const filling = new Filling(store, key, source, options, host)
-    await filling.#acquire()
+    await filling.#acquire(signal)
     return filling
   }
 
@@ -335,8 +336,8 @@ export class Filling implements KnownSourceHost {
     this.#reader?.close() // readers have handles of their own
   }
 
-  async #acquire(): Promise<void> {
-    const got = await this.#store.acquire(this.key, this.#options)
+  async #acquire(signal?: AbortSignal): Promise<void> {
+    const got = await this.#store.acquire(this.key, { ...this.#options, signal })
     this.#reader?.close()
     if (this.isOver) {
       got.reader.close()
