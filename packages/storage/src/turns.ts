@@ -10,6 +10,7 @@ export interface Resumable {
  * room goes on in the next turn, in order of asking.
  */
 export class Turns {
+  /** What one turn has room for. */
   readonly perTurn: number
   #left: number
   #due: NodeJS.Immediate | undefined
