@@ -33,17 +33,23 @@ async function run(): Promise<void> {
   filler.on('request', ({ key, start, priority }) => console.log(`origin: ${key.path} from ${start}, ${priority}`))
 
   const server = createServer(
-    toNodeHandler(({ path }) => {
-      const url = new URL(`.${path}`, base)
-      if (!url.href.startsWith(base.href)) return undefined // 404: not below what it stands in front of
-      return filler.open(ResourceKey.fromUrl(url), httpSource(url))
+    toNodeHandler(({ url, path }) => {
+      // As it was asked for, query and percent-encoding included: `path` is decoded, and would name another file.
+      const file = new URL(`.${url.pathname}${url.search}`, base)
+      // 404: not below what it stands in front of. To some origins `..%2F` is `../`, too.
+      if (!file.href.startsWith(base.href) || path.includes('/../')) return undefined
+      return filler.open(ResourceKey.fromUrl(file), httpSource(file))
     }),
   )
   server.listen(Number(process.env.PORT ?? 0), '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  console.log(`http://127.0.0.1:${port}/ stands in front of ${base.origin}${base.pathname}`)
-  if (demo) console.log(`try: ${FILM.name} with a range from its end, or index.m3u8`)
+  const address = `http://127.0.0.1:${port}/`
+  console.log(`${address} stands in front of ${base.origin}${base.pathname}`)
+  if (demo) {
+    console.log(`try: curl -s -r -100 ${address}${FILM.name} | wc -c`)
+    console.log(`     curl -s ${address}${FILM.name} | wc -c`)
+  }
 
   if (!stop.aborted) await once(stop, 'abort')
   await closed(server)

@@ -1,6 +1,9 @@
 // Every example runs, does what it says, and ends as it should.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -149,6 +152,28 @@ for (const where of ['disk', 'memory'] as const) {
     assert.match(run.stdout, /stopped: \d+ requests to the origin, \d+ bytes\n$/)
   })
 }
+
+test('media-proxy asks for what it was asked for, and for nothing outside of its folder', async (t) => {
+  const origin = createServer((request, response) => response.end(request.url)).listen(0, '127.0.0.1')
+  await once(origin, 'listening')
+  t.after(() => origin.close().closeAllConnections())
+  const { port } = origin.address() as AddressInfo
+  const inside = ['a.ts?token=1&n=2', 'a.ts?token=2', 'a%23b.ts', '100%25.ts', '%C3%A4/b%20c.ts', '/other.example/a.ts']
+  const outside = ['..%2ftop.txt', 'a/..%2F..%2ftop.txt', '%2e%2e%2ftop.txt']
+  const answers: string[] = []
+  const args = ['media-proxy', '--mem', '--origin', `http://127.0.0.1:${port}/films/`]
+  const { code, stderr } = await runExample(args, async (child) => {
+    await child.printed('stands in front of')
+    const address = /http:\S+\//.exec(child.stdout)?.[0] ?? ''
+    for (const name of [...inside, ...outside]) {
+      const response = await fetch(`${address}${name}`)
+      answers.push(`${response.status} ${await response.text()}`)
+    }
+    child.process.kill('SIGTERM')
+  })
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(answers, [...inside.map((name) => `200 /films/${name}`), ...outside.map(() => '404 Not Found\n')])
+})
 
 test('media-proxy: wrong usage says how it is meant and exits 2', async () => {
   for (const wrong of [['--nope'], ['--origin', 'nowhere']]) {
