@@ -102,6 +102,12 @@ test('the HLS proxy serves a stream in clear, and asks for the key only while th
   assert.equal(requests - before, 4, 'the playlist')
 })
 
+test('the HLS proxy says what it cannot do', async (t) => {
+  const cwd = tempFolder(t)
+  await assert.rejects(run('hls-proxy', cwd, 'film.mp4'), /not a playlist with one AES-128 key and an IV/)
+  await assert.rejects(run('hls-proxy', cwd, 'absent.mp4'), /origin: 404/)
+})
+
 for (const film of ['absent.mp4', 'cut.mp4']) {
   test(`the first sample of @cistern/storage says so, and leaves no file, when the origin has ${film}`, async (t) => {
     const cwd = tempFolder(t)
