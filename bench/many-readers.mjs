@@ -46,12 +46,15 @@ export default async function fillMany(place) {
  * @returns {Promise<Result[]>}
  */
 async function measured(host, port, clients, store) {
-  /** @type {Record<'one' | 'many' | 'copies' | 'http' | 'oneHttp', number[]>} */
-  const times = { one: [], many: [], copies: [], http: [], oneHttp: [] }
+  /** @type {Record<'one' | 'many' | 'copies' | 'manyReused' | 'copiesReused' | 'http' | 'oneHttp', number[]>} */
+  const times = { one: [], many: [], copies: [], manyReused: [], copiesReused: [], http: [], oneHttp: [] }
   for (let turn = -1; turn < REPETITIONS; turn++) {
     const one = await host.cold(1, (name) => host.readAll(name))
     const many = await host.cold(READERS, (name) => host.readAll(name))
-    const copies = await copyAll(store, many.name)
+    const copies = await copyAll(store, many.name, () => Buffer.allocUnsafeSlow(CHUNK))
+    const reused = Buffer.allocUnsafeSlow(CHUNK)
+    const manyReused = await host.cold(READERS, (name) => host.readInto(name, reused))
+    const copiesReused = await copyAll(store, manyReused.name, () => reused)
     /** @param {number} count */
     const fetchAll = (count) =>
       host.coldOnce((name) => clients.ask('fetchAll', { port, path: `/${name}`, clients: count, bytes: BYTES }))
@@ -62,6 +65,8 @@ async function measured(host, port, clients, store) {
     times.one.push(one.ms)
     times.many.push(many.ms)
     times.copies.push(copies)
+    times.manyReused.push(manyReused.ms)
+    times.copiesReused.push(copiesReused)
     times.oneHttp.push(oneHttp)
     times.http.push(http)
   }
@@ -80,6 +85,17 @@ async function measured(host, port, clients, store) {
       },
       unit: 'ms',
       target: { atMost: 0.9 },
+    },
+    {
+      name: `${READERS} readers of one cold 16 MiB resource, into one piece of memory that all of them use again`,
+      ratio: `${READERS} readers / (one reader + ${READERS} copies)`,
+      ratios: ratios((turn) => at(times.manyReused, turn) / (at(times.one, turn) + at(times.copiesReused, turn))),
+      sides: {
+        [`${READERS} readers, waitRange and readAt`]: spreadOf(times.manyReused),
+        [`${READERS} × FileHandle.read of 256 KiB`]: spreadOf(times.copiesReused),
+      },
+      unit: 'ms',
+      target: undefined,
     },
     {
       name: `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
@@ -163,15 +179,28 @@ class Host {
     reader.close()
     if (bytes !== BYTES) throw new Error(`read ${bytes} bytes`)
   }
+
+  /**
+   * @param {string} name
+   * @param {Uint8Array} target
+   */
+  async readInto(name, target) {
+    const reader = await this.#open(name)
+    for (let at = 0; at < BYTES; ) {
+      await reader.waitRange(at, at + 1)
+      at += await reader.readAt(at, target)
+    }
+    reader.close()
+  }
 }
 
 /**
- * What the copying costs whoever has nothing but the file: as many handles, each read through by itself into memory that
- * is its reader's own.
+ * What the copying costs whoever has nothing but the file: as many handles, each read through by itself, 256 KiB at a time.
  * @param {AssetStore} store
  * @param {string} name
+ * @param {() => Buffer} memory For each read.
  */
-async function copyAll(store, name) {
+async function copyAll(store, name, memory) {
   await store.checkpoint()
   const reader = await store.open(ResourceKey.of(ASSET, name), { committed: true })
   const { path } = reader
@@ -182,7 +211,7 @@ async function copyAll(store, name) {
   await Promise.all(
     handles.map(async (handle) => {
       for (let at = 0; at < BYTES; ) {
-        const { bytesRead } = await handle.read(Buffer.allocUnsafeSlow(CHUNK), 0, CHUNK, at)
+        const { bytesRead } = await handle.read(memory(), 0, CHUNK, at)
         at += bytesRead
       }
     }),
