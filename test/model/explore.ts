@@ -11,6 +11,8 @@ interface Point {
 /** Which of the pending steps goes next: an index below `options`. */
 export type Choose = (options: number) => number
 
+const MOST_TURNS = 10_000
+
 /** Runs `actions` against each other, one step at a time; all that must hold of it is asserted. */
 export async function interleave(actions: readonly Action[], choose: Choose): Promise<void> {
   const pending: Point[] = []
@@ -35,6 +37,9 @@ export async function interleave(actions: readonly Action[], choose: Choose): Pr
   try {
     await eventLoopTurn()
     while (!settled) {
+      // What is copied or woken may have to wait for a turn that has room for it.
+      for (let turn = 0; pending.length === 0 && !settled && turn < MOST_TURNS; turn++) await eventLoopTurn()
+      if (settled) break
       assert.ok(pending.length > 0, 'somebody waits for ever')
       const [next] = pending.splice(choose(pending.length), 1)
       trail.push(next?.label ?? '')

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { MemDriver } from '@cistern/storage'
 import { SpillDriver } from '#assets/base/spill-driver.js'
 import { randomBytes } from '../../helpers/bytes.js'
+import { deferred, eventLoopTurn } from '../../helpers/deferred.js'
 
 const MIB = 1024 * 1024
 
@@ -51,6 +52,30 @@ describe('the spill driver', () => {
       await driver.close()
     })
   }
+
+  it('answers a read that waits for its turn while all moves to its storage', async () => {
+    const storage = new MemDriver()
+    const written = deferred()
+    const slow = Object.assign(Object.create(storage) as MemDriver, {
+      read: storage.read.bind(storage),
+      close: storage.close.bind(storage),
+      write: async (position: number, parts: readonly Uint8Array[]) => {
+        storage.writeSync(position, parts)
+        await written.promise
+      },
+    })
+    const driver = new SpillDriver(async () => slow)
+    const bytes = randomBytes(8, MIB)
+    await driver.write(0, [bytes])
+    const spilled = driver.spill()
+    await eventLoopTurn()
+    void new MemDriver().write(0, [new Uint8Array(5 * MIB)]) // takes all that this turn has room for
+    const content = contentOf(driver, bytes.length)
+    written.resolve()
+    await spilled
+    assert.ok((await content).equals(bytes))
+    await driver.close()
+  })
 
   it('takes along what is being written as it begins to move', async () => {
     const storage = new MemDriver()

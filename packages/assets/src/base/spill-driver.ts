@@ -91,8 +91,7 @@ export class SpillDriver implements StoredDriver {
       await this.#storage.write(at, [chunk])
       at += chunk.byteLength
     }
-    this.#held = undefined
-    await held?.close()
+    this.#held = undefined // not closed: a read of it may be waiting for its turn
     return this.#storage
   }
 }
