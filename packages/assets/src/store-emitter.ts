@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events'
 import { publish } from './diagnostics.js'
+import { tellListener } from './tell-listener.js'
 import type { StoreEvents } from './types.js'
 
 type Occurrence = {
   [Name in keyof StoreEvents]: readonly [name: Name, ...values: StoreEvents[Name]]
 }[keyof StoreEvents]
-type Listener = (...values: unknown[]) => unknown
 
 /**
  * Tells events in order, in a microtask of their own: whoever emits has settled its state by then, and no listener can
@@ -30,18 +30,8 @@ export class StoreEmitter extends EventEmitter<StoreEvents> {
     for (const occurrence of this.#queue) {
       const [name, ...values] = occurrence
       publish(name, values[0])
-      for (const listener of this.rawListeners(name) as Listener[]) this.#tell(listener, values)
+      for (const listener of this.rawListeners(name)) tellListener(listener, this, values)
     }
     this.#queue.length = 0
-  }
-
-  #tell(listener: Listener, values: readonly unknown[]): void {
-    try {
-      listener.apply(this, [...values])
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error
-      })
-    }
   }
 }

@@ -1,5 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { type Assets, checkOptions, type IndexView, type ResourceKey, untilAborted } from '@cistern/assets'
+import {
+  type Assets,
+  checkOptions,
+  type IndexView,
+  type ResourceKey,
+  tellListener,
+  untilAborted,
+} from '@cistern/assets'
 import { type ByteRange, onAbort, type ResourceReader, StoreClosedError } from '@cistern/storage'
 import { Admission } from './admission.js'
 import { Bandwidth } from './bandwidth.js'
@@ -157,15 +164,7 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     name: keyof FillerEvents | K,
     ...values: K extends keyof FillerEvents ? FillerEvents[K] : never
   ): boolean {
-    for (const listener of this.rawListeners(name) as unknown as ((...values: unknown[]) => unknown)[]) {
-      try {
-        listener.apply(this, [...values])
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
+    for (const listener of this.rawListeners(name)) tellListener(listener, this, values)
     return this.listenerCount(name) > 0
   }
 
