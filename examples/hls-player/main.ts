@@ -12,6 +12,7 @@ import { Watch } from './live/watch.js'
 import { readPage } from './page-files.js'
 import { serve } from './server.js'
 import { KeyRing } from './streams/key-ring.js'
+import { PlaylistReader } from './streams/playlist-reader.js'
 import { Stream } from './streams/stream.js'
 
 const USAGE = `usage: hls-player [--origin URL] [--root DIR | --mem] [--max-bytes N]
@@ -39,9 +40,10 @@ async function run(): Promise<void> {
   await using filler = new Filler(store)
   // Closed first: what is being opened may wait for its key, and the filler for that.
   await using keys = await KeyRing.open()
+  await using playlists = new PlaylistReader()
 
   const named = demo?.streams ?? [{ title: url?.pathname.split('/').at(-1) ?? '', url: url as URL }]
-  const streams = named.map((each) => new Stream(each, { store, filler, keys }))
+  const streams = named.map((each) => new Stream(each, { store, filler, keys, playlists }))
   const watch = new Watch(store, filler, streams, () => line?.shown)
 
   const actions = actionsOf(store, streams, line)

@@ -66,6 +66,7 @@ export async function snapshotOf({ address }: RunningPlayer): Promise<PlayerSnap
 export interface PlayerSnapshot {
   readonly streams: readonly { readonly asset: string; readonly address: string }[]
   readonly parts: readonly { readonly label: string; readonly state: string }[]
+  readonly more: number
   readonly assets: readonly { readonly asset: string; readonly isPinned: boolean; readonly bytes: number }[]
   readonly bytes: number
   readonly origin: { readonly requests: number }

@@ -1,10 +1,12 @@
 import { basename } from 'node:path/posix'
 import type { AssetStore, ResourceKey } from '@cistern/assets'
-import type { Filler } from '@cistern/fill'
+import type { Filler, RunningFetch } from '@cistern/fill'
 import type { Part, Stream } from '../streams/stream.js'
 import type { Failure, ShownAsset, ShownLine, ShownPart, Snapshot } from './snapshot.js'
 
-const MOST_PARTS = 400
+/** Of a stream that has more, those around what is played are shown. */
+const MOST_PARTS = 240
+const SHOWN_BEFORE = 60
 const MOST_FAILURES = 5
 
 /** Looks at store, filler and server, and says what is there. It keeps only what none of them does. */
@@ -43,8 +45,10 @@ export class Watch {
   snapshot(shown: string | undefined): Snapshot {
     const { bytes, limits, evictions } = this.#store.stats()
     const stream = this.#streams.find(({ asset }) => asset === shown) ?? this.#streams[0]
-    const parts = stream ? inOrder(stream.parts) : []
-    const { requests, bytes: brought } = this.#filler.stats()
+    const { running, requests, bytes: brought } = this.#filler.stats()
+    const fetches = new Map<string, RunningFetch[]>()
+    for (const fetch of running) fetches.set(fetch.key.id, [...(fetches.get(fetch.key.id) ?? []), fetch])
+    const parts = stream ? partsShown(stream, fetches) : []
     return {
       streams: this.#streams.map(({ asset, title, address, isDownloading }) => ({
         asset,
@@ -52,8 +56,8 @@ export class Watch {
         address,
         isDownloading,
       })),
-      parts: parts.slice(0, MOST_PARTS).map((part) => this.#part(part)),
-      more: Math.max(0, parts.length - MOST_PARTS),
+      parts: parts.map((part) => this.#part(part, fetches.get(part.key.id))),
+      more: (stream?.parts.length ?? 0) - parts.length,
       assets: [...this.#assets()],
       bytes,
       maxBytes: limits.maxBytes,
@@ -65,12 +69,9 @@ export class Watch {
     }
   }
 
-  #part({ key, kind, at, url }: Part): ShownPart {
+  #part({ key, kind, at, url }: Part, running: readonly RunningFetch[] = []): ShownPart {
     const stat = this.#store.stat(key)
-    const fetches = this.#filler
-      .stats()
-      .running.filter((fetch) => fetch.key.id === key.id)
-      .map(({ position, priority }) => ({ position, priority }))
+    const fetches = running.map(({ position, priority }) => ({ position, priority }))
     const label = kind === 'playlist' ? 'playlist' : basename(url.pathname)
     const common = { path: key.path, label, kind, at, fetches, total: this.#total(key), readers: stat?.readers ?? 0 }
     return { ...common, state: stat?.state ?? 'absent', received: stat?.received.toFlat() ?? [] }
@@ -88,8 +89,10 @@ export class Watch {
   }
 }
 
-const KINDS = ['playlist', 'init', 'segment']
-
-function inOrder(parts: Iterable<Part>): Part[] {
-  return [...parts].sort((one, other) => KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || one.at - other.at)
+/** All of a few; of many, what is around the part that was asked for last, and whatever is being fetched. */
+function partsShown({ parts, asked }: Stream, fetches: ReadonlyMap<string, unknown>): readonly Part[] {
+  if (parts.length <= MOST_PARTS) return parts
+  const place = asked ? parts.findIndex(({ key }) => key.id === asked.key.id) : 0
+  const first = Math.max(0, Math.min(place - SHOWN_BEFORE, parts.length - MOST_PARTS))
+  return parts.filter(({ key }, at) => (at >= first && at < first + MOST_PARTS) || fetches.has(key.id))
 }

@@ -2,7 +2,7 @@
 import { fingerprint, type Processor } from '@cistern/assets'
 
 /** What is wrong with all these bytes; `undefined`: nothing. */
-export type Check = (bytes: Uint8Array) => string | undefined
+export type Check = (bytes: Uint8Array) => string | undefined | Promise<string | undefined>
 
 /** Gives the bytes as they are, and fails unless all of them together pass: then nothing of them is kept. */
 export function checked(name: string, maxBytes: number, check: Check): Processor {
@@ -18,9 +18,9 @@ export function checked(name: string, maxBytes: number, check: Check): Processor
           pieces.push(Uint8Array.from(chunk))
           return new Uint8Array() // nothing is readable before all of it has passed
         },
-        final() {
+        async final() {
           const bytes = Buffer.concat(pieces)
-          const wrong = check(bytes)
+          const wrong = await check(bytes)
           if (wrong !== undefined) throw new Error(wrong)
           return bytes
         },

@@ -5,11 +5,14 @@ import { SourceError } from '@cistern/storage'
 import { type Ahead, fetchAhead } from './ahead.js'
 import { checked } from './checked.js'
 import type { KeyRing } from './key-ring.js'
-import { MAX_PLAYLIST_BYTES, type Named, playlistFault, rewritten, type SegmentKey } from './playlist.js'
+import { Pace } from './pace.js'
+import { MAX_PLAYLIST_BYTES, type Named, piecesOf, type SegmentKey } from './playlist.js'
+import type { PlaylistReader } from './playlist-reader.js'
 import { asSourceError } from './source-failure.js'
 
 const PARTS_AHEAD = 2
-const A_PLAYLIST = checked('an HLS playlist', MAX_PLAYLIST_BYTES, playlistFault)
+/** The filler has the others wait: what is handed to it at a time need not be more than it lets in. */
+const DOWNLOADS_AT_ONCE = 12
 
 /** A resource of a stream: where it comes from, and as what it is kept. */
 export interface Part {
@@ -29,6 +32,14 @@ interface Order {
   readonly ahead: Ahead
 }
 
+/** A playlist as it is served. */
+interface Served {
+  /** Of what it was made of. */
+  readonly generation: string
+  readonly order: Order
+  readonly text: Promise<string>
+}
+
 /** Where a stream comes from, and what it is called. */
 export interface StreamOrigin {
   readonly title: string
@@ -43,6 +54,7 @@ export interface Playing {
   readonly store: AssetStore
   readonly filler: Filler
   readonly keys: KeyRing
+  readonly playlists: PlaylistReader
 }
 
 /** One VOD stream. Its playlists and segments are the resources of one asset, kept decrypted. */
@@ -54,7 +66,10 @@ export class Stream {
   readonly #main: Part
   /** Known so far, by path in the asset: playlists name them, and nothing else is fetched. */
   readonly #parts = new Map<string, Part>()
-  readonly #orders = new Map<string, Order>()
+  /** By path: what one viewer has waited for is there for all others. */
+  readonly #served = new Map<string, Served>()
+  #ordered: readonly Part[] | undefined
+  #asked: Part | undefined
   #download: AbortController | undefined
 
   constructor({ title, url, asset = ResourceKey.fromUrl(url).asset }: StreamOrigin, playing: Playing) {
@@ -70,8 +85,15 @@ export class Stream {
     return this.#addressOf(this.#main)
   }
 
-  get parts(): Iterable<Part> {
-    return this.#parts.values()
+  /** In the order of playing. */
+  get parts(): readonly Part[] {
+    this.#ordered ??= inOrder(this.#parts.values())
+    return this.#ordered
+  }
+
+  /** The part that somebody asked for last, to play it. */
+  get asked(): Part | undefined {
+    return this.#asked
   }
 
   get isDownloading(): boolean {
@@ -87,6 +109,7 @@ export class Stream {
       return new Response(await this.#playlist(part, signal), { headers })
     }
     const { key, url, processor, place } = part
+    this.#asked = part
     place?.order.ahead.playing(place.number)
     return this.#with.filler.open(key, httpSource(url), { processor, signal })
   }
@@ -95,9 +118,18 @@ export class Stream {
   async download(): Promise<void> {
     if (this.#download) return
     const control = new AbortController()
+    const { signal } = control
     this.#download = control
-    const media = [...this.#parts.values()].filter(({ kind }) => kind !== 'playlist')
-    await Promise.allSettled(media.map((part) => this.#fetch(part, 'low', control.signal)))
+    const pace = new Pace()
+    const media = this.parts.filter(({ kind }) => kind !== 'playlist').values()
+    const fetchNext = async (): Promise<void> => {
+      for (const part of media) {
+        if (pace.isDue) await pace.rest()
+        if (signal.aborted) return
+        await this.#fetch(part, 'low', signal).catch(() => undefined) // whoever plays it is told
+      }
+    }
+    await Promise.all(Array.from({ length: DOWNLOADS_AT_ONCE }, fetchNext))
     if (this.#download === control) this.#download = undefined
   }
 
@@ -109,34 +141,64 @@ export class Stream {
   /** Nothing is fetched any more that nobody waits for. */
   stop(): void {
     this.stopDownload()
-    for (const { ahead } of this.#orders.values()) ahead.stop()
+    for (const { order } of this.#served.values()) order.ahead.stop()
   }
 
-  #fetch({ key, url, processor }: Part, priority: 'medium' | 'low', signal: AbortSignal): Promise<void> {
-    return this.#with.filler.prefetch(key, httpSource(url), { processor, priority, signal })
+  async #fetch({ key, url, processor }: Part, priority: 'medium' | 'low', signal: AbortSignal): Promise<void> {
+    if (this.#with.store.stat(key)?.state === 'committed') return
+    await this.#with.filler.prefetch(key, httpSource(url), { processor, priority, signal })
   }
 
   async #playlist({ url, key }: Part, signal: AbortSignal): Promise<string> {
     try {
-      using reader = await this.#with.filler.open(key, httpSource(url), { processor: A_PLAYLIST, signal })
+      using reader = await this.#with.filler.open(key, httpSource(url), { processor: this.#playlistCheck(), signal })
       const bytes = await reader.bytes({ signal })
-      const order = this.#newOrder(key.path)
-      return rewritten(bytes, (named) => this.#addressOf(this.#know(named, url, order)))
+      return await this.#serve(key.path, url, reader.generation, bytes).text
     } catch (error) {
       throw asSourceError(error, url)
     }
   }
 
-  #newOrder(playlist: string): Order {
-    this.#orders.get(playlist)?.ahead.stop()
+  #playlistCheck(): ProcessorChoice {
+    return checked('an HLS playlist', MAX_PLAYLIST_BYTES, async (bytes) => {
+      const read = await this.#with.playlists.read(bytes)
+      return 'fault' in read ? read.fault : undefined
+    })
+  }
+
+  #serve(path: string, base: URL, generation: string, bytes: Uint8Array): Served {
+    const before = this.#served.get(path)
+    if (before?.generation === generation) return before
+    before?.order.ahead.stop()
+    const order = this.#newOrder()
+    const served = { generation, order, text: this.#renamed(bytes, base, order) }
+    this.#served.set(path, served)
+    served.text.catch(() => {
+      if (this.#served.get(path) === served) this.#served.delete(path)
+    })
+    return served
+  }
+
+  /** The playlist with this server's names. */
+  async #renamed(bytes: Uint8Array, base: URL, order: Order): Promise<string> {
+    const read = await this.#with.playlists.read(bytes)
+    if ('fault' in read) throw new Error(read.fault) // it has passed before it was kept
+    const pieces: string[] = []
+    const pace = new Pace()
+    for (const piece of piecesOf(read.text)) {
+      if (pace.isDue) await pace.rest()
+      pieces.push(typeof piece === 'string' ? piece : this.#addressOf(this.#know(piece, base, order)))
+    }
+    return pieces.join('')
+  }
+
+  #newOrder(): Order {
     const segments: Part[] = []
     const ahead = fetchAhead(PARTS_AHEAD, async (number, signal) => {
       const part = segments[number]
       if (part) await this.#fetch(part, 'medium', signal)
     })
-    const order = { segments, ahead }
-    this.#orders.set(playlist, order)
-    return order
+    return { segments, ahead }
   }
 
   #know({ uri, kind, at, key: cipher }: Named, base: URL, order: Order | undefined): Part {
@@ -147,6 +209,7 @@ export class Stream {
     const place = kind === 'segment' && order ? { order, number: order.segments.length } : undefined
     const part: Part = { kind, url, key, at, place, processor: cipher && this.#decryption(cipher, base) }
     this.#parts.set(key.path, part)
+    this.#ordered = undefined
     if (place) place.order.segments.push(part)
     return part
   }
@@ -162,10 +225,20 @@ export class Stream {
   /** A function: it is called only for what has to be fetched, so what is in the store needs no key. */
   #decryption({ uri, iv, sequence }: SegmentKey, base: URL): ProcessorChoice {
     const url = new URL(uri, base)
-    return async () => aes128Cbc({ key: await this.#with.keys.get(url), iv: iv ?? hlsIv(sequence) })
+    return async () =>
+      aes128Cbc({
+        key: await this.#with.keys.get(url),
+        iv: iv === undefined ? hlsIv(sequence) : Buffer.from(iv, 'hex'),
+      })
   }
 
   #addressOf({ key }: Part): string {
     return `/media/${encodeURIComponent(key.asset)}/${encodeURIComponent(key.path)}`
   }
+}
+
+const KINDS = ['playlist', 'init', 'segment']
+
+function inOrder(parts: Iterable<Part>): Part[] {
+  return [...parts].sort((one, other) => KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || one.at - other.at)
 }
