@@ -48,6 +48,7 @@ for (const where of ['disk', 'memory'] as const) {
       assert.equal(origin.requests.filter(isSegment).length, 10)
     }
     assert.equal(origin.requests.filter(({ path }) => path.endsWith('key.bin')).length, 1)
+    for (let there = 0; there < 11; ) there = (await snapshotOf(player)).parts.filter(isCommitted).length
     const key = fixture('film', 'key.bin')
     for (const entry of await readdir(root, { recursive: true, withFileTypes: true }))
       if (entry.isFile()) assert.equal((await readFile(join(entry.parentPath, entry.name))).includes(key), false)
@@ -119,6 +120,50 @@ test('a playlist that is a page, a live one, or one of nothing is refused with 5
   assert.equal((await fetch(address)).status, 200)
 })
 
+test('what is no text is not quoted: it may be a key', async (t) => {
+  const origin = await filmOrigin(t)
+  const player = await startPlayer(t, '--origin', origin.url('/film/key.bin'), '--mem')
+  for (const key of [
+    fixture('film', 'key.bin'),
+    Buffer.from('0123456789abcdef'),
+    Buffer.from([0x81, ...Buffer.alloc(40, 0x41)]),
+  ]) {
+    origin.put('/film/key.bin', { bytes: key })
+    await assert.rejects(playlistOf(player), /answered with 502/)
+    const { failures } = await snapshotOf(player)
+    assert.match(failures.at(-1)?.message ?? '', /film\/key\.bin: not a playlist: it is no text$/)
+  }
+})
+
+test('what a playlist says carelessly is put up with', async (t) => {
+  const origin = await filmOrigin(t)
+  const text = fixture('film', 'index.m3u8').toString()
+  const careless = text.replaceAll(/(#EXTINF:[^,]*),/g, '#EXT-X-PROGRAM-DATE-TIME:yesterday\r\n$1\r')
+  origin.put('/film/index.m3u8', { bytes: Buffer.from(careless) })
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const served = await playlistOf(player)
+  assert.equal(served.addresses.length, 10)
+  assert.doesNotMatch(served.text, /undefined|NaN|yesterday/)
+})
+
+test('a playlist that was redirected names what lies beside where it came from, after a restart too', async (t) => {
+  const origin = await filmOrigin(t)
+  origin.answer('/play', redirectTo('/elsewhere?token=hush'))
+  origin.answer('/elsewhere', redirectTo('/film/index.m3u8?token=hush'))
+  const args = ['--origin', origin.url('/play'), '--root', tempFolder(t)]
+  for (const [number, name] of ['s000.ts', 's009.ts'].entries()) {
+    await using child = spawnChild(PLAYER, { args })
+    await child.printed(' plays ')
+    const { text, addresses } = await playlistOf({ address: /http:\S+/.exec(child.stdout)?.[0] ?? '', child })
+    assert.doesNotMatch(text, /hush/)
+    const segment = await fetch(addresses[number * 9] ?? '')
+    assert.deepEqual(Buffer.from(await segment.arrayBuffer()), clearSegment(name))
+    child.process.kill('SIGTERM')
+    assert.equal((await child.exited).code, 0)
+  }
+  assert.equal(origin.requests.filter(({ path }) => path === '/play').length, 1)
+})
+
 test('what cannot be decrypted here is refused with words', async (t) => {
   const origin = await filmOrigin(t)
   const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
@@ -130,9 +175,16 @@ test('what cannot be decrypted here is refused with words', async (t) => {
     ['s000.ts', '#EXT-X-DEFINE:NAME="n",VALUE="s000"\n{$n}.ts', /with variables/],
     ['s000.ts', 's001.ts\n#EXT-X-KEY:METHOD=AES-128,URI="key.bin"\n#EXTINF:2.0,\ns000.ts', /one segment in two ways/],
     ['"key.bin"', '"data:;base64,AAAA"', /names a data: URL/],
+    [
+      'SEQUENCE:0',
+      `SEQUENCE:${2n ** 60n}\n#EXT-X-KEY:METHOD=AES-128,URI="key.bin"\n#EXTINF:2,\nfirst.ts`,
+      /media sequence number/,
+    ],
+    ['IV=0x37', 'IV=0x', /an IV has 16 bytes/],
   ]
   for (const [is, becomes, words] of wrong) {
     const text = fixture('film', 'index.m3u8').toString().replace(is, becomes)
+    assert.notEqual(text, fixture('film', 'index.m3u8').toString())
     origin.put('/film/index.m3u8', { bytes: Buffer.from(text) })
     await assert.rejects(playlistOf(player), /answered with 502/)
     const { failures, bytes } = await snapshotOf(player)
@@ -227,7 +279,7 @@ test('all is fetched while nobody watches, or forgotten, when the page says so',
   assert.equal((await post('/download', { on: true })).status, 204)
   for (let there = 0; there < 11; ) {
     const { parts } = await snapshotOf(player)
-    there = parts.filter(({ state }) => state === 'committed').length
+    there = parts.filter(isCommitted).length
   }
   assert.equal(origin.requests.filter(isSegment).length, 10)
   assert.equal((await post('/forget', {})).status, 204)
@@ -311,6 +363,31 @@ test('it ends at once, though an origin does not answer for a key', async (t) =>
   assert.equal(origin.requests.filter(({ path }) => path === '/film/key.bin').length, 1, 'no time-out was waited for')
 })
 
+test('a key that does not come is 504 within ten seconds, and is no longer asked for once nobody waits', async (t) => {
+  const origin = await filmOrigin(t)
+  origin.answer('/film/key.bin', hang())
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const { addresses } = await playlistOf(player)
+  const isKey = ({ path }: { readonly path: string }): boolean => path === '/film/key.bin'
+  // The last one: nothing is fetched ahead behind it.
+  const last = addresses.at(-1) ?? ''
+  const leaving = new AbortController()
+  const left = fetch(last, { signal: leaving.signal }).catch(() => undefined)
+  const { done } = await origin.asked(1, isKey)
+  let began = performance.now()
+  leaving.abort()
+  await left
+  await done
+  assert.ok(performance.now() - began < 2500, `it went on for ${performance.now() - began} ms`)
+  began = performance.now()
+  assert.equal((await fetch(last)).status, 504)
+  assert.ok(performance.now() - began < 10_000, `${performance.now() - began} ms`)
+  const { failures } = await snapshotOf(player)
+  assert.deepEqual([failures.length, failures[0]?.message.includes('/film/key.bin: ')], [1, true])
+  origin.answer('/film/key.bin')
+  assert.equal((await fetch(last)).status, 200)
+})
+
 test('a port or a store that another process has is said in a sentence', async (t) => {
   const root = tempFolder(t)
   const player = await startPlayer(t, '--root', root)
@@ -351,6 +428,7 @@ test('wrong usage says how it is meant and exits 2; --help is a success', async 
   assert.match(child.stdout, /^usage: hls-player/)
 })
 
+const isCommitted = ({ state }: { readonly state: string }): boolean => state === 'committed'
 const whole = (bytes: ArrayBuffer): number => bytes.byteLength
 
 function clearSegment(name: string): Buffer {

@@ -6,6 +6,8 @@ import { checked } from './checked.js'
 import { asSourceError } from './source-failure.js'
 
 const KEY_BYTES = 16
+/** Two attempts: whoever waits for a segment hears within ten seconds that its key does not come. */
+const ASKING = { totalTimeoutMs: 4000, retries: 1 }
 const A_KEY = checked('an AES-128 key', KEY_BYTES, ({ length }) =>
   length === KEY_BYTES ? undefined : `${length} bytes: an AES-128 key has ${KEY_BYTES}`,
 )
@@ -23,11 +25,12 @@ export class KeyRing implements AsyncDisposable {
     return new KeyRing(await MemStore.open({ maxAssets: 1000 }))
   }
 
-  /** Rejects with `SourceError`, also where what came is no key. */
-  async get(url: URL): Promise<Uint8Array> {
+  /** Rejects with `SourceError`, also where what came is no key, or the signal's reason. */
+  async get(url: URL, signal: AbortSignal): Promise<Uint8Array> {
     try {
-      using reader = await this.#filler.open(ResourceKey.fromUrl(url), httpSource(url), { processor: A_KEY })
-      return await reader.bytes()
+      const source = httpSource(url, ASKING)
+      using reader = await this.#filler.open(ResourceKey.fromUrl(url), source, { processor: A_KEY, signal })
+      return await reader.bytes({ signal })
     } catch (error) {
       throw asSourceError(error, url)
     }

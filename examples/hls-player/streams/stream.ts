@@ -4,11 +4,13 @@ import type { ServeAnswer } from '@cistern/http'
 import { SourceError } from '@cistern/storage'
 import { type Ahead, fetchAhead } from './ahead.js'
 import { checked } from './checked.js'
+import { baseOf, cameFrom, fetchTelling } from './final-url.js'
 import type { KeyRing } from './key-ring.js'
 import { Pace } from './pace.js'
 import { MAX_PLAYLIST_BYTES, type Named, piecesOf, type SegmentKey } from './playlist.js'
 import type { PlaylistReader } from './playlist-reader.js'
 import { asSourceError } from './source-failure.js'
+import { Wanted } from './wanted.js'
 
 const PARTS_AHEAD = 2
 /** The filler has the others wait: what is handed to it at a time need not be more than it lets in. */
@@ -20,6 +22,7 @@ export interface Part {
   readonly url: URL
   readonly key: ResourceKey
   readonly processor: ProcessorChoice | undefined
+  readonly wanted: Wanted
   /** Seconds from the beginning. */
   readonly at: number
   /** Which one of its media playlist's segments; `undefined` where it is none. */
@@ -108,10 +111,10 @@ export class Stream {
       const headers = { 'content-type': 'application/vnd.apple.mpegurl', 'cache-control': 'no-store' }
       return new Response(await this.#playlist(part, signal), { headers })
     }
-    const { key, url, processor, place } = part
+    const { key, url, processor, place, wanted } = part
     this.#asked = part
     place?.order.ahead.playing(place.number)
-    return this.#with.filler.open(key, httpSource(url), { processor, signal })
+    return wanted.wait(signal, () => this.#with.filler.open(key, httpSource(url), { processor, signal }))
   }
 
   /** Fetches all that its playlists have named, while nothing else is to be done. Ends with it, or when it is stopped. */
@@ -144,16 +147,21 @@ export class Stream {
     for (const { order } of this.#served.values()) order.ahead.stop()
   }
 
-  async #fetch({ key, url, processor }: Part, priority: 'medium' | 'low', signal: AbortSignal): Promise<void> {
+  async #fetch(part: Part, priority: 'medium' | 'low', signal: AbortSignal): Promise<void> {
+    const { key, url, processor, wanted } = part
     if (this.#with.store.stat(key)?.state === 'committed') return
-    await this.#with.filler.prefetch(key, httpSource(url), { processor, priority, signal })
+    const options = { processor, priority, signal }
+    await wanted.wait(signal, () => this.#with.filler.prefetch(key, httpSource(url), options))
   }
 
   async #playlist({ url, key }: Part, signal: AbortSignal): Promise<string> {
+    const { store, filler } = this.#with
     try {
-      using reader = await this.#with.filler.open(key, httpSource(url), { processor: this.#playlistCheck(), signal })
+      // Kept before the first byte is: where only some of it is there, it is known where from.
+      const source = httpSource(url, { fetch: fetchTelling((from) => store.setMetadata(key, cameFrom(from))) })
+      using reader = await filler.open(key, source, { processor: this.#playlistCheck(), signal })
       const bytes = await reader.bytes({ signal })
-      return await this.#serve(key.path, url, reader.generation, bytes).text
+      return await this.#serve(key, url, reader.generation, bytes).text
     } catch (error) {
       throw asSourceError(error, url)
     }
@@ -166,11 +174,13 @@ export class Stream {
     })
   }
 
-  #serve(path: string, base: URL, generation: string, bytes: Uint8Array): Served {
+  #serve(key: ResourceKey, url: URL, generation: string, bytes: Uint8Array): Served {
+    const { path } = key
     const before = this.#served.get(path)
     if (before?.generation === generation) return before
     before?.order.ahead.stop()
     const order = this.#newOrder()
+    const base = baseOf(this.#with.store.stat(key)?.metadata, url)
     const served = { generation, order, text: this.#renamed(bytes, base, order) }
     this.#served.set(path, served)
     served.text.catch(() => {
@@ -207,7 +217,9 @@ export class Stream {
       throw new SourceError(`${this.title}: its playlist names a ${url.protocol} URL`)
     const key = this.#keyOf(url)
     const place = kind === 'segment' && order ? { order, number: order.segments.length } : undefined
-    const part: Part = { kind, url, key, at, place, processor: cipher && this.#decryption(cipher, base) }
+    const wanted = new Wanted()
+    const processor = cipher && this.#decryption(cipher, base, wanted)
+    const part: Part = { kind, url, key, at, place, processor, wanted }
     this.#parts.set(key.path, part)
     this.#ordered = undefined
     if (place) place.order.segments.push(part)
@@ -223,11 +235,11 @@ export class Stream {
   }
 
   /** A function: it is called only for what has to be fetched, so what is in the store needs no key. */
-  #decryption({ uri, iv, sequence }: SegmentKey, base: URL): ProcessorChoice {
+  #decryption({ uri, iv, sequence }: SegmentKey, base: URL, wanted: Wanted): ProcessorChoice {
     const url = new URL(uri, base)
     return async () =>
       aes128Cbc({
-        key: await this.#with.keys.get(url),
+        key: await this.#with.keys.get(url, wanted.signal),
         iv: iv === undefined ? hlsIv(sequence) : Buffer.from(iv, 'hex'),
       })
   }
