@@ -52,7 +52,11 @@ function mediaHandler({ streams, watch }: PlayerParts): (request: IncomingMessag
   return (request, response) => {
     const { socket } = request
     const before = socket.bytesWritten
-    response.once('close', () => watch.answered(socket.bytesWritten - before))
+    const [asset] = where(request.url ?? '')
+    response.once('close', () => {
+      const isGood = response.writableFinished && response.statusCode < 400
+      watch.answered(asset, socket.bytesWritten - before, isGood)
+    })
     handler(request, response)
   }
 }

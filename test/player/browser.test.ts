@@ -1,7 +1,7 @@
 // The player as a viewer has it: in a real browser.
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { hang } from '../helpers/fixture-origin.js'
+import { hang, status } from '../helpers/fixture-origin.js'
 import { tempFolder } from '../helpers/temp-folder.js'
 import { closeBrowser, currentTime, newPage, noChromium, play, playedTo, problemOf } from './chromium.js'
 import { filmOrigin, isSegment, nameOf, type StreamName, snapshotOf, startPlayer } from './films.js'
@@ -67,7 +67,7 @@ test(
     await page.goto(player.address)
     await play(page, 2)
     await page.waitForFunction('video.currentTime >= 9.5', undefined, { timeout: 60_000 })
-    await page.waitForFunction('!problem.hidden', undefined, { timeout: 60_000 })
+    await page.waitForFunction('!trouble.hidden', undefined, { timeout: 60_000 })
     assert.match(await problemOf(page), /s005\.ts/)
     const { failures } = await snapshotOf(player)
     assert.ok(
@@ -77,13 +77,68 @@ test(
   },
 )
 
+test('what was given up is begun again by a seek, and by a button that a keyboard reaches', options, async (t) => {
+  const origin = await filmOrigin(t)
+  for (const name of ['s002.ts', 's008.ts']) origin.answer(`/film/${name}`, status(403))
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const page = await newPage(t)
+  await page.goto(player.address)
+  await play(page)
+  await page.waitForFunction('!trouble.hidden', undefined, { timeout: 60_000 })
+  await page.waitForFunction("failures.textContent.includes('/film/s002.ts')")
+  assert.equal(await page.locator('#failures li').count(), 1, 'hls.js asked twice: that is one failure')
+  await page.evaluate('video.currentTime = 12')
+  await playedTo(page, 12.2)
+  await page.waitForFunction('failures.childElementCount === 0 || failures.textContent.includes("s008.ts")')
+  await page.waitForFunction('!trouble.hidden', undefined, { timeout: 60_000 })
+  assert.match(await problemOf(page), /s008\.ts/)
+  origin.answer('/film/s008.ts')
+  await page.getByRole('button', { name: 'Try again' }).press('Enter')
+  await playedTo(page, 17)
+  await page.waitForFunction('failures.childElementCount === 0')
+})
+
+test('the origin is plugged in again: it plays on by itself', options, async (t) => {
+  const player = await startPlayer(t, '--mem')
+  const page = await newPage(t)
+  await page.goto(player.address)
+  await play(page)
+  await playedTo(page, 0.5)
+  await page.getByLabel('origin unplugged').check()
+  await page.waitForFunction('!trouble.hidden', undefined, { timeout: 60_000 })
+  await page.getByLabel('origin unplugged').uncheck()
+  await page.waitForFunction('trouble.hidden')
+  await page.evaluate('video.playbackRate = 4')
+  await page.waitForFunction('video.currentTime > 18', undefined, { timeout: 60_000 })
+})
+
+test('what is forgotten on purpose is no failure', options, async (t) => {
+  const player = await startPlayer(t, '--mem')
+  const page = await newPage(t)
+  await page.goto(player.address)
+  await page.waitForSelector('#parts .head')
+  await page.getByRole('button', { name: 'Forget it all' }).click()
+  await play(page)
+  await playedTo(page, 1)
+  assert.deepEqual((await snapshotOf(player)).failures, [])
+})
+
+test('a reload stays at the stream that was chosen', options, async (t) => {
+  const player = await startPlayer(t, '--mem')
+  const page = await newPage(t)
+  await page.goto(player.address)
+  await page.getByRole('button', { name: 'Audio only' }).click()
+  await page.reload()
+  await page.locator('button[aria-pressed=true]', { hasText: 'Audio only' }).waitFor()
+})
+
 test('a wrong key is an error in the page, not a hang', options, async (t) => {
   const origin = await filmOrigin(t)
   origin.put('/film/key.bin', { bytes: Buffer.alloc(16, 7) })
   const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
   const page = await newPage(t)
   await page.goto(player.address)
-  await page.waitForFunction('!problem.hidden', undefined, { timeout: 60_000 })
+  await page.waitForFunction('!trouble.hidden', undefined, { timeout: 60_000 })
   assert.match(await problemOf(page), /s000\.ts/)
 })
 
@@ -126,7 +181,7 @@ test('the page shows what comes at which priority, pins, and what the store hold
   assert.equal((await snapshotOf(player)).assets[0]?.isPinned, true)
   await page.getByText('of 461 kB').waitFor()
   await page.getByLabel('origin unplugged').check()
-  await page.waitForFunction('!problem.hidden', undefined, { timeout: 60_000 })
+  await page.waitForFunction('!trouble.hidden', undefined, { timeout: 60_000 })
 })
 
 for (const colorScheme of ['light', 'dark'] as const) {

@@ -67,7 +67,7 @@ export async function play(page: Page, rate = 1): Promise<void> {
 }
 
 export async function playedTo(page: Page, seconds: number): Promise<void> {
-  await page.waitForFunction(`video.currentTime >= ${seconds} || problem.textContent !== ''`, undefined, {
+  await page.waitForFunction(`video.currentTime >= ${seconds} || !trouble.hidden`, undefined, {
     timeout: 60_000,
   })
   const problem = await problemOf(page)
@@ -76,4 +76,4 @@ export async function playedTo(page: Page, seconds: number): Promise<void> {
 
 /** What the page says instead of playing; empty where it plays. */
 export const problemOf = (page: Page): Promise<string> =>
-  page.evaluate<string>("problem.hidden ? '' : problem.textContent")
+  page.evaluate<string>("trouble.hidden ? '' : problem.textContent")

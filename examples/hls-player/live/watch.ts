@@ -1,5 +1,5 @@
 import { basename } from 'node:path/posix'
-import type { AssetStore, ResourceKey } from '@cistern/assets'
+import { type AssetStore, CisternError, type ResourceKey } from '@cistern/assets'
 import type { Filler, RunningFetch } from '@cistern/fill'
 import type { Part, Stream } from '../streams/stream.js'
 import type { Failure, ShownAsset, ShownLine, ShownPart, Snapshot } from './snapshot.js'
@@ -31,15 +31,22 @@ export class Watch {
     })
   }
 
-  answered(bytes: number): void {
+  /** `isGood`: the stream plays on, and what kept it from that is over. */
+  answered(asset: string, bytes: number, isGood: boolean): void {
     this.#answered.requests++
     this.#answered.bytes += bytes
+    if (isGood) this.#failures = this.#failures.filter((failure) => failure.asset !== asset)
   }
 
-  /** Messages name no query, user or password: `SourceError` does not, and no other part of a URL is in the others. */
+  /**
+   * A player asks twice, and the same is said once. Messages name no query, user or password: `SourceError` does not, and
+   * no other part of a URL is in the others.
+   */
   failed(asset: string, path: string, error: Error): void {
+    if (CisternError.is(error, 'ERR_CISTERN_REMOVED')) return // forgotten on purpose, or evicted: it is fetched again
     const failure = { number: ++this.#failed, asset, label: basename(path), message: error.message }
-    this.#failures = [...this.#failures.slice(1 - MOST_FAILURES), failure]
+    const others = this.#failures.filter((each) => each.asset !== asset || each.label !== failure.label)
+    this.#failures = [...others.slice(1 - MOST_FAILURES), failure]
   }
 
   snapshot(shown: string | undefined): Snapshot {

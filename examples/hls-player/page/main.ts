@@ -3,12 +3,13 @@ import { showParts } from './bars.js'
 import { listenToControls, showControls } from './controls.js'
 import { byId, element } from './dom.js'
 import { showAssets, showCounters, showFailures } from './panels.js'
-import { explain, load, playingAt } from './playback.js'
+import { explain, load, playingAt, resume } from './playback.js'
 
 const tabs = byId('streams', HTMLElement)
 let shown: string | undefined
 let events: EventSource | undefined
 let explained: number | undefined
+let wasCut = false
 
 listenToControls(() => shown)
 watch(new URLSearchParams(location.hash.slice(1)).get('stream') ?? undefined)
@@ -30,7 +31,9 @@ function show(snapshot: Snapshot, asset: string | undefined): void {
   showParts(snapshot.parts, snapshot.more, playingAt())
   const latest = snapshot.failures.at(-1)
   if (latest && explained !== undefined && latest.number > explained && latest.asset === shown) explain(latest.message)
-  explained = latest?.number ?? 0
+  explained = Math.max(explained ?? 0, latest?.number ?? 0)
+  if (wasCut && snapshot.line?.isCut === false) resume()
+  wasCut = snapshot.line?.isCut ?? false
 }
 
 /** `#t=15` begins there, as in any media URL (W3C Media Fragments). */
@@ -52,7 +55,10 @@ function showTabs(streams: readonly ShownStream[]): void {
     button.type = 'button'
     button.dataset.asset = asset
     button.setAttribute('aria-pressed', String(asset === shown))
-    button.addEventListener('click', () => watch(asset))
+    button.addEventListener('click', () => {
+      history.replaceState(null, '', `#${new URLSearchParams({ stream: asset })}`) // a reload stays where it was
+      watch(asset)
+    })
     return button
   })
   tabs.replaceChildren(...buttons)
