@@ -112,16 +112,31 @@ test('the origin is plugged in again: it plays on by itself', options, async (t)
   await page.waitForFunction('video.currentTime > 18', undefined, { timeout: 60_000 })
 })
 
-test('what is forgotten on purpose is no failure', options, async (t) => {
-  const player = await startPlayer(t, '--mem')
-  const page = await newPage(t)
-  await page.goto(player.address)
-  await page.waitForSelector('#parts .head')
-  await page.getByRole('button', { name: 'Forget it all' }).click()
-  await play(page)
-  await playedTo(page, 1)
-  assert.deepEqual((await snapshotOf(player)).failures, [])
-})
+for (const what of ['playlist', 's00'])
+  test(
+    `a ${what === 's00' ? 'segment' : what} that is forgotten on its way is fetched anew, and is no failure`,
+    options,
+    async (t) => {
+      const player = await startPlayer(t, '--mem')
+      const post = (path: string, body: object) =>
+        fetch(`${player.address}${path}`, { method: 'POST', body: JSON.stringify(body) })
+      await post('line', what === 's00' ? { bytesPerSecond: 8192 } : { delayMs: 2000 })
+      const page = await newPage(t)
+      await page.goto(player.address)
+      const bar = what === 's00' ? '.range + .head' : '.head'
+      await page
+        .locator('#parts li', { hasText: what })
+        .filter({ has: page.locator(bar) })
+        .first()
+        .waitFor()
+      await post('forget', { asset: 'film' })
+      await post('line', { delayMs: 0, bytesPerSecond: null })
+      await play(page)
+      await playedTo(page, 1)
+      await page.waitForTimeout(500)
+      assert.deepEqual((await snapshotOf(player)).failures, [])
+    },
+  )
 
 test('a reload stays at the stream that was chosen', options, async (t) => {
   const player = await startPlayer(t, '--mem')

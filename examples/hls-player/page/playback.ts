@@ -14,7 +14,13 @@ const LOADING: Partial<HlsConfig> = {
       maxTimeToFirstByteMs: 15_000,
       maxLoadTimeMs: 120_000,
       timeoutRetry: null,
-      errorRetry: { maxNumRetry: 1, retryDelayMs: 500, maxRetryDelayMs: 500 },
+      // Whatever the status: what was forgotten on purpose is 404 to who was being sent it.
+      errorRetry: {
+        maxNumRetry: 1,
+        retryDelayMs: 500,
+        maxRetryDelayMs: 500,
+        shouldRetry: (_retry, count) => count < 1,
+      },
     },
   },
 }

@@ -1,4 +1,12 @@
-import { type AssetStore, aes128Cbc, hlsIv, type ProcessorChoice, portable, ResourceKey } from '@cistern/assets'
+import {
+  type AssetStore,
+  aes128Cbc,
+  CisternError,
+  hlsIv,
+  type ProcessorChoice,
+  portable,
+  ResourceKey,
+} from '@cistern/assets'
 import { type Filler, httpSource } from '@cistern/fill'
 import type { ServeAnswer } from '@cistern/http'
 import { SourceError } from '@cistern/storage'
@@ -154,7 +162,8 @@ export class Stream {
     await wanted.wait(signal, () => this.#with.filler.prefetch(key, httpSource(url), options))
   }
 
-  async #playlist({ url, key }: Part, signal: AbortSignal): Promise<string> {
+  async #playlist(part: Part, signal: AbortSignal): Promise<string> {
+    const { url, key } = part
     const { store, filler } = this.#with
     try {
       // Kept before the first byte is: where only some of it is there, it is known where from.
@@ -163,6 +172,8 @@ export class Stream {
       const bytes = await reader.bytes({ signal })
       return await this.#serve(key, url, reader.generation, bytes).text
     } catch (error) {
+      // Forgotten while it was on its way: it is still wanted here.
+      if (CisternError.is(error, 'ERR_CISTERN_REMOVED') && !signal.aborted) return this.#playlist(part, signal)
       throw asSourceError(error, url)
     }
   }
