@@ -9,11 +9,6 @@ import { chromium } from 'playwright-core'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = `${root}/docs/images`
 
-const player = spawn(process.execPath, [`${root}/examples/dist/hls-player/main.js`, '--mem'], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-})
-const [line] = await once(player.stdout, 'data')
-const address = /http:\S+/.exec(String(line))?.[0] ?? ''
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required'],
@@ -24,7 +19,6 @@ try {
   await take('dark')
 } finally {
   await browser.close()
-  player.kill('SIGTERM')
 }
 
 /**
@@ -32,29 +26,54 @@ try {
  * @param {'light' | 'dark'} colorScheme
  */
 async function take(colorScheme) {
+  const player = spawn(process.execPath, [`${root}/examples/dist/hls-player/main.js`, '--mem'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [line] = await once(player.stdout, 'data')
+  const address = /http:\S+/.exec(String(line))?.[0] ?? ''
   const context = await browser.newContext({ viewport: { width: 1180, height: 790 }, colorScheme, bypassCSP: true })
   const page = await context.newPage()
-  await page.goto(address)
-  await page.waitForSelector('#parts li')
-  await post('/forget', { asset: 'film' })
-  await post('/pin', { asset: 'fmp4', on: false })
-  await post('/line', { delayMs: 40, bytesPerSecond: null })
-  await page.getByRole('button', { name: 'Film, fMP4' }).click()
-  await page.waitForFunction("document.querySelectorAll('#parts li[data-state=committed]').length > 8")
-  await post('/line', { delayMs: 120, bytesPerSecond: 16 * 1024 })
-  await page.getByRole('button', { name: 'Film, MPEG-TS' }).click()
-  await page.waitForFunction("document.querySelectorAll('#parts li[data-state=committed]').length > 3")
-  await page.waitForFunction('video.currentTime > 1')
-  await page.evaluate('video.currentTime = 9')
-  await page.waitForFunction('video.readyState > 2 && video.currentTime >= 9')
-  await page.evaluate('video.pause()')
-  await post('/line', { delayMs: 120, bytesPerSecond: 8 * 1024 })
-  await page.getByRole('button', { name: 'pin', exact: true }).first().click()
-  await page.waitForSelector('#parts .head.critical')
-  await page.waitForSelector('#parts .head.medium')
-  await page.waitForTimeout(900) // long enough for the next parts to be seen coming
-  await page.screenshot({ path: `${folder}/player-${colorScheme}.png` })
-  await context.close()
+  try {
+    await page.goto(`${address}#stream=fmp4`)
+    await post('/line', { delayMs: 40, bytesPerSecond: null })
+    await page.waitForSelector('#parts li:nth-child(12)')
+    await page.getByRole('button', { name: 'Fetch the rest' }).click()
+    await page.waitForFunction("document.querySelectorAll('#parts li[data-state=committed]').length === 12")
+    await page.getByRole('button', { name: 'pin', exact: true }).click()
+    await post('/line', { delayMs: 120, bytesPerSecond: 16 * 1024 })
+    await page.getByRole('button', { name: 'Film, MPEG-TS' }).click()
+    await stateIs(['s002.ts', 'there'], ['s003.ts', 'begun'])
+    await page.waitForFunction('video.currentTime > 1')
+    await page.evaluate('video.currentTime = 9')
+    await page.waitForFunction('video.readyState > 2 && video.currentTime >= 9')
+    await page.evaluate('video.pause()')
+    await post('/line', { delayMs: 120, bytesPerSecond: 8 * 1024 })
+    await stateIs(
+      ['s003.ts', '%'],
+      ['s006.ts', 'critical'],
+      ['s007.ts', 'medium'],
+      ['s008.ts', 'medium'],
+      ['s009.ts', '–'],
+    )
+    await stateIs(['s006.ts', 'begun'], ['s007.ts', 'begun'], ['s008.ts', 'begun'])
+    await page.screenshot({ path: `${folder}/player-${colorScheme}.png` })
+  } finally {
+    await context.close()
+    player.kill('SIGTERM')
+  }
+
+  /**
+   * What the bars of these resources say: `begun`: a fifth of it is there at least; else what stands beside it.
+   * @param {[label: string, what: string][]} wanted
+   */
+  async function stateIs(...wanted) {
+    await page.waitForFunction(`${JSON.stringify(wanted)}.every(([label, what]) => {
+      const row = [...document.querySelectorAll('#parts li')].find((each) => each.textContent.startsWith(label))
+      if (what === 'there') return row?.dataset.state === 'committed'
+      if (what === 'begun') return parseFloat(row?.querySelector('.range')?.style.width ?? 0) >= 20
+      return row?.querySelector('.state').textContent.endsWith(what)
+    })`)
+  }
 
   /**
    * @param {string} path
