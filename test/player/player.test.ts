@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { spawnChild } from '../helpers/child.js'
-import { hang, redirectTo, shortBody, status } from '../helpers/fixture-origin.js'
+import { hang, hangAfter, redirectTo, shortBody, status } from '../helpers/fixture-origin.js'
 import { tempFolder } from '../helpers/temp-folder.js'
 import { filmOrigin, fixture, isSegment, playlistOf, snapshotOf, startPlayer } from './films.js'
 
@@ -284,6 +284,24 @@ test('all is fetched while nobody watches, or forgotten, when the page says so',
   assert.equal(origin.requests.filter(isSegment).length, 10)
   assert.equal((await post('/forget', {})).status, 204)
   assert.equal((await snapshotOf(player)).bytes, 0)
+})
+
+test('what is forgotten while it is sent is cut, and is no failure', async (t) => {
+  const origin = await filmOrigin(t)
+  origin.answer('/film/s009.ts', hangAfter(8192))
+  const player = await startPlayer(t, '--origin', origin.url('/film/index.m3u8'), '--mem')
+  const { addresses } = await playlistOf(player)
+  const { streams } = await snapshotOf(player)
+  const { status: code, body } = await fetch(addresses.at(-1) ?? '')
+  const reader = body?.getReader()
+  assert.ok(code === 200 && reader && !(await reader.read()).done)
+  const cut = assert.rejects(async () => {
+    while (!(await reader.read()).done);
+  })
+  const forget = { method: 'POST', body: JSON.stringify({ asset: streams[0]?.asset }) }
+  assert.equal((await fetch(new URL('/forget', player.address), forget)).status, 204)
+  await cut
+  assert.deepEqual((await snapshotOf(player)).failures, [])
 })
 
 test('clear segments are played, before and between encrypted ones', async (t) => {
