@@ -147,6 +147,20 @@ describe('recovery', () => {
     assert.deepEqual([pins, suspect], [names('one', 1, 5), false])
   })
 
+  it('[core 49] two that died before their journals had headers leave what was recorded between them', async (t) => {
+    const dir = await written(
+      t,
+      { number: 2, session: 'two', after: [1, 0], to: 3 },
+      { number: 3, session: 'three', after: [2, 3], to: 6 },
+    )
+    for (const unborn of [1, 4]) await writeFile(join(dir, journalName(unborn)), '')
+    for (const session of ['two', 'three', 'four', undefined]) {
+      const { pins, suspect } = await found(dir, session)
+      const all = [...names('two', 1, 3), ...names('three', 4, 6)]
+      assert.deepEqual([pins, suspect], [session === 'two' ? names('two', 1, 3) : all, false], session)
+    }
+  })
+
   it('records beyond what a successor goes on from are ignored: they were appended again', async (t) => {
     const dir = await written(t, { number: 1, after: [0, 0], to: 5 }, { number: 2, after: [1, 3], to: 6 })
     const { pins, dropped } = await found(dir, 'one')

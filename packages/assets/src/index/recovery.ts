@@ -238,6 +238,8 @@ function before(
   const named = journals.find((journal) => journal.number === predecessor)
   if (named && named.number < number) return named
   const below = journals.filter((journal) => journal.number < (predecessor ?? number) && journal.number < number)
-  const own = below.filter((journal) => journal.header === undefined || journal.header.session === session)
-  return (own.length > 0 ? own : below).pop()
+  // One whose owner is lost counts as that owner's where there are others of his: it alone says nothing of him.
+  const isOwn = ({ header: of }: JournalHead): boolean => of !== undefined && of.session === session
+  if (!below.some(isOwn)) return below.pop()
+  return below.filter((journal) => isOwn(journal) || journal.header === undefined).pop()
 }
