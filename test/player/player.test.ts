@@ -49,6 +49,8 @@ for (const where of ['disk', 'memory'] as const) {
     }
     assert.equal(origin.requests.filter(({ path }) => path.endsWith('key.bin')).length, 1)
     for (let there = 0; there < 11; ) there = (await snapshotOf(player)).parts.filter(isCommitted).length
+    player.child.process.kill('SIGTERM')
+    await player.child.exited // no file is renamed any more while it is looked at
     const key = fixture('film', 'key.bin')
     for (const entry of await readdir(root, { recursive: true, withFileTypes: true }))
       if (entry.isFile()) assert.equal((await readFile(join(entry.parentPath, entry.name))).includes(key), false)
