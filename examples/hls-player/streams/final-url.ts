@@ -1,11 +1,11 @@
 // Where a playlist came from in the end: what it names is relative to that (RFC 3986 section 5.1.3).
-import type { HttpFetch } from '@cistern/fill'
+import { type HttpFetch, nodeFetch } from '@cistern/fill'
 
 /** A fetch that tells the address of each answer that is no redirect, and waits for what is made of it. */
 export function fetchTelling(answered: (url: string) => Promise<void>): HttpFetch {
-  return async (url, { headers: { 'accept-encoding': _, ...headers }, ...init }) => {
-    const answer = await fetch(url, { ...init, headers }) // which accepts no coding by itself, since there is a range
-    if (answer.ok) await answered(url)
+  return async (url, init) => {
+    const answer = await nodeFetch(url, init)
+    if (answer.status < 300) await answered(url)
     return answer
   }
 }

@@ -98,9 +98,9 @@ function clearSegments(playlist: HLS.types.MediaPlaylist, encryptedMaps: Readonl
     delete segment.key
     delete segment.dateRange // may name a playlist of somebody else's, to be played in between
     // Between discontinuities the others follow from it; hls-parser compares each of them with all lines before it.
-    if (!isDated || segment.discontinuity) isDated = isDate(programDateTime)
+    if (segment.discontinuity) isDated = false
+    if (!isDated && isDate(programDateTime)) isDated = true
     else delete segment.programDateTime
-    if (!isDate(programDateTime)) delete segment.programDateTime
     at += segment.duration
   }
 }

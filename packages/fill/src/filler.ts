@@ -50,6 +50,8 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
   readonly #store: Assets & IndexView
   readonly #fillings = new Set<Filling>()
   readonly #byKey = new Map<string, Beginning>()
+  /** To be fetched to their ends, whoever leaves. */
+  readonly #finishing = new WeakSet<Filling>()
   readonly #schedule: Schedule
   readonly #host: FillingHost
   readonly #admission: Admission
@@ -210,13 +212,17 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     return this.#store.stat(key)?.state === 'committed'
   }
 
+  /** Once, however many of its readers ask for it. */
   #finish(filling: Filling): void {
+    if (this.#finishing.has(filling)) return
+    this.#finishing.add(filling)
     const demand = new RangeDemand('low', WHOLE, () => filling.isCommitted)
     filling.add(demand)
-    demand.done.then(
-      () => filling.drop(demand),
-      () => filling.drop(demand),
-    )
+    const over = (): void => {
+      this.#finishing.delete(filling)
+      filling.drop(demand)
+    }
+    demand.done.then(over, over)
   }
 
   /** Who has left meanwhile wants nothing: what was begun for nobody else ends. */
@@ -227,7 +233,9 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
       return await untilAborted(
         signal,
         () => beginning.filling,
-        (filling) => filling.leaveUnwanted(),
+        (filling) => {
+          if (beginning.waiting === 0) filling.leaveUnwanted() // the others are about to say what they want
+        },
       )
     } finally {
       if (--beginning.waiting === 0 && beginning.isPending) {

@@ -2,7 +2,7 @@ export { SourceChangedError, SourceError, type SourceErrorOptions, type SourceFa
 export { Filler } from './filler.js'
 export type { Priority } from './priority.js'
 export type { Source, SourceRequest, SourceResponse } from './source.js'
-export type { HttpAnswer, HttpFetch, HttpFetchInit, HttpHeaders } from './sources/fetch.js'
+export { type HttpAnswer, type HttpFetch, type HttpFetchInit, type HttpHeaders, nodeFetch } from './sources/fetch.js'
 export { type FileSourceOptions, fileSource } from './sources/file-source.js'
 export type { HttpAnswerKind, HttpSourceOptions } from './sources/http-options.js'
 export { httpSource } from './sources/http-source.js'

@@ -28,12 +28,13 @@ class CopyTurns implements Resumable {
   }
 
   resume(): void {
-    const next = this.#line.findIndex(({ bytes, go }) => {
-      if (!this.#turns.take(bytes + callBytes)) return true
+    let gone = 0
+    for (const { bytes, go } of this.#line) {
+      if (!this.#turns.take(bytes + callBytes)) break
       go()
-      return false
-    })
-    this.#line = next === -1 ? [] : this.#line.slice(next)
+      gone++
+    }
+    this.#line = this.#line.slice(gone)
     if (this.#line.length > 0) this.#turns.resumeLater(this)
   }
 }

@@ -36,3 +36,10 @@ export function discard({ body }: HttpAnswer): void {
   if (stream?.cancel) stream.cancel().catch(() => undefined)
   else stream?.destroy?.()
 }
+
+/**
+ * What `httpSource` asks with by default: Node's own, to be wrapped. By its standard it adds Accept-Encoding: identity where
+ * there is a Range, and the source's would make two of it.
+ */
+export const nodeFetch: HttpFetch = (url, { headers: { 'accept-encoding': _, ...headers }, ...init }) =>
+  fetch(url, { ...init, headers })

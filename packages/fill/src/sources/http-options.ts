@@ -1,10 +1,10 @@
 import { callable, checkOptions, integer, MAX_TIMER_MS, type OptionSpec, type Rule, rule } from '@cistern/assets'
 import { InvalidOptionError } from '@cistern/storage'
-import type { HttpFetch } from './fetch.js'
+import { type HttpFetch, nodeFetch } from './fetch.js'
 
 /** Options of `httpSource`. */
 export interface HttpSourceOptions {
-  /** Makes the requests. Default: the `fetch` of Node. It must not follow redirects by itself. */
+  /** Makes the requests. Default: `nodeFetch`. It must not follow redirects by itself. */
   readonly fetch?: HttpFetch | undefined
   /**
    * Headers of each request. Another origin that a redirect leads to gets Accept, Accept-Language and User-Agent only.
@@ -85,10 +85,6 @@ export function httpSettings(options: HttpSourceOptions | undefined): HttpSettin
     accept: checked.accept ?? (() => true),
   }
 }
-
-/** By its standard fetch adds Accept-Encoding: identity where there is a Range. Ours would make two of it. */
-const nodeFetch: HttpFetch = (url, { headers: { 'accept-encoding': _, ...headers }, ...init }) =>
-  fetch(url, { ...init, headers })
 
 /** The messages show no part of the URL, which may be a secret as a whole. */
 export function checkUrl(url: string | URL): URL {
