@@ -34,7 +34,9 @@ onBoth('one who leaves while a key is on its way takes nothing from the others',
   await using filler = new Filler(store, options)
   const came = deferred()
   const source = film(1)
+  let asked = 0
   const processor = async () => {
+    asked++
     await came.promise
     return plain
   }
@@ -47,6 +49,7 @@ onBoth('one who leaves while a key is on its way takes nothing from the others',
   came.resolve()
   using reader = await staying
   assert.equal((await reader.bytes({ start: 0, end: 16 })).length, 16)
+  assert.equal(asked, 1, 'what was begun for both goes on')
 })
 
 onBoth('a filler closes while a key hangs, and says so to those who wait', async (open) => {
