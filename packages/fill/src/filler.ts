@@ -225,24 +225,34 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     demand.done.then(over, over)
   }
 
-  /** Who has left meanwhile wants nothing: what was begun for nobody else ends. */
+  /** Who leaves meanwhile wants nothing: what was begun for nobody else ends. */
   async #fill(key: ResourceKey, source: Source, store: StoreSide, signal: AbortSignal | undefined): Promise<Filling> {
     const beginning = this.#begin(key, source, store)
     beginning.waiting++
     try {
-      return await untilAborted(
+      const filling = await untilAborted(
         signal,
         () => beginning.filling,
-        (filling) => {
-          if (beginning.waiting === 0) filling.leaveUnwanted() // the others are about to say what they want
-        },
+        () => undefined,
       )
-    } finally {
-      if (--beginning.waiting === 0 && beginning.isPending) {
-        this.#forget(key, beginning) // who comes now begins anew
-        beginning.control.abort(nobodyWaits)
-      }
+      signal?.throwIfAborted() // since it was there
+      beginning.waiting--
+      return filling
+    } catch (error) {
+      if (--beginning.waiting === 0) this.#unwanted(key, beginning)
+      throw error
     }
+  }
+
+  #unwanted(key: ResourceKey, beginning: Beginning): void {
+    if (beginning.isPending) {
+      this.#forget(key, beginning) // who comes now begins anew
+      beginning.control.abort(nobodyWaits)
+    } else
+      beginning.filling.then(
+        (filling) => filling.leaveUnwanted(),
+        () => undefined, // there is none
+      )
   }
 
   /** One filling for all who want a key at the same time. */
@@ -258,6 +268,7 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
     begun.then(
       (filling) => {
         beginning.isPending = false
+        if (beginning.waiting === 0) filling.leaveUnwanted() // it was there before it could be told
         if (filling.isOver) this.#forget(key, beginning)
         else this.#fillings.add(filling)
         this.#schedule.review()
