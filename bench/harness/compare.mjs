@@ -28,44 +28,64 @@
 
 /** @typedef {{ readonly atLeast: number } | { readonly atMost: number }} Target */
 
+/** @typedef {'theirs/ours' | 'ours/theirs'} Ratio Of the times: theirs/ours is our throughput over theirs. */
+
+/** @typedef {Side & { readonly ratio: Ratio, readonly target?: Target | undefined }} Other */
+
 /**
- * Times are taken in turns, and the ratio is formed inside each turn: what slows the machine slows both sides. Who goes
- * first changes with every turn.
  * @param {object} comparison
  * @param {string} comparison.name
  * @param {Side} comparison.ours
  * @param {Side} comparison.theirs
- * @param {'theirs/ours' | 'ours/theirs'} comparison.ratio Of the times: theirs/ours is our throughput over theirs.
+ * @param {Ratio} comparison.ratio
  * @param {Target} [comparison.target]
  * @param {number} [comparison.repetitions]
  * @param {number} [comparison.warmups]
  * @returns {Promise<Result>}
  */
-export async function compare({ name, ours, theirs, ratio, target, repetitions = 9, warmups = 2 }) {
-  /** @type {number[]} */
-  const ourTimes = []
-  /** @type {number[]} */
-  const theirTimes = []
+export async function compare({ theirs, ratio, target, ...comparison }) {
+  const [result] = await compareAll({ ...comparison, others: [{ ...theirs, ratio, target }] })
+  return /** @type {Result} */ (result)
+}
+
+/**
+ * Ours beside several others: a result for each of them. Times are taken in turns, and the ratio is formed inside each
+ * turn: what slows the machine slows all sides. Who goes first changes with every turn.
+ * @param {object} comparison
+ * @param {string} comparison.name
+ * @param {Side} comparison.ours
+ * @param {readonly Other[]} comparison.others
+ * @param {number} [comparison.repetitions]
+ * @param {number} [comparison.warmups]
+ * @returns {Promise<Result[]>}
+ */
+export async function compareAll({ name, ours, others, repetitions = 9, warmups = 2 }) {
+  const sides = [ours, ...others]
+  /** @type {number[][]} */
+  const times = sides.map(() => [])
   for (let turn = -warmups; turn < repetitions; turn++) {
-    const oursFirst = turn % 2 === 0
-    const first = await timed(oursFirst ? ours : theirs)
-    const second = await timed(oursFirst ? theirs : ours)
-    if (turn < 0) continue
-    ourTimes.push(oursFirst ? first : second)
-    theirTimes.push(oursFirst ? second : first)
+    for (let place = 0; place < sides.length; place++) {
+      const side = (place + turn + warmups) % sides.length
+      const ms = await timed(/** @type {Side} */ (sides[side]))
+      if (turn >= 0) times[side]?.push(ms)
+    }
   }
-  const ratios = ourTimes.map((our, turn) => {
-    const their = /** @type {number} */ (theirTimes[turn])
-    return ratio === 'theirs/ours' ? their / our : our / their
+  const [ourTimes = [], ...otherTimes] = times
+  return others.map(({ name: other, ratio, target }, index) => {
+    const theirTimes = otherTimes[index] ?? []
+    const ratios = ourTimes.map((our, turn) => {
+      const their = theirTimes[turn] ?? Number.NaN
+      return ratio === 'theirs/ours' ? their / our : our / their
+    })
+    return {
+      name,
+      ratio: ratio === 'theirs/ours' ? `${other} / ${ours.name}` : `${ours.name} / ${other}`,
+      ratios: spreadOf(ratios),
+      sides: { [ours.name]: spreadOf(ourTimes), [other]: spreadOf(theirTimes) },
+      unit: 'ms',
+      target,
+    }
   })
-  return {
-    name,
-    ratio: ratio === 'theirs/ours' ? `${theirs.name} / ${ours.name}` : `${ours.name} / ${theirs.name}`,
-    ratios: spreadOf(ratios),
-    sides: { [ours.name]: spreadOf(ourTimes), [theirs.name]: spreadOf(theirTimes) },
-    unit: 'ms',
-    target,
-  }
 }
 
 /** @param {Side} side */
