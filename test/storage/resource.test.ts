@@ -23,7 +23,7 @@ function fresh(hooks: ResourceHooks = {}, generation = 'g'): Resource {
 /** Lets what is due run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test('written is told before coverage grows, with what is new; then waiters and the writer', async () => {
+test('written is told before coverage grows, with what is new; then the writer. Who waits has the bytes by then', async () => {
   const order: unknown[] = []
   const resource: Resource = fresh({
     written: (position, parts, added) => order.push([position, parts.length, added, resource.coverage.size]),
@@ -34,7 +34,7 @@ test('written is told before coverage grows, with what is new; then waiters and 
   const write = writer.writeAt(0, some(10)).then(() => order.push('writer'))
   await Promise.all([wait, write])
   await writer.writeAt(5, some(10))
-  assert.deepEqual(order, [[0, 1, 10, 0], 'waiter', 'writer', [5, 1, 5, 10]])
+  assert.deepEqual(order, ['waiter', [0, 1, 10, 0], 'writer', [5, 1, 5, 10]])
 })
 
 test('beforeWrite holds a batch back; rejecting fails its writes; it is not asked again for a retry', async () => {

@@ -6,6 +6,7 @@ import {
   ResourceRemovedError,
   StorageIoError,
 } from './errors.js'
+import { Flight } from './flight.js'
 import { RangeSet } from './range-set.js'
 import type { ReaderState } from './reader-state.js'
 import type { ResourceHooks } from './resource-hooks.js'
@@ -31,7 +32,10 @@ export interface LifeOptions {
 export class Life implements WriteTarget, WaitJudge {
   readonly generation: string
   readonly driver: Driver
+  /** What the driver has. */
   readonly coverage: RangeSet
+  /** What readers can have: also what is being written. */
+  readonly readable: RangeSet
   readonly hooks: ResourceHooks
   readonly path: () => string | undefined
   readonly renew: (() => Promise<Life>) | undefined
@@ -51,6 +55,8 @@ export class Life implements WriteTarget, WaitJudge {
   removal: Error | undefined
   /** Shut down: nothing works any more. */
   end: Error | undefined
+  /** The write that is under way. */
+  flight: Flight | undefined
   /** What waits are told while nobody writes. One for all: its stack costs twenty times what a wait does. */
   #abandonment: Error | undefined
   #operations = 0
@@ -63,6 +69,7 @@ export class Life implements WriteTarget, WaitJudge {
     this.length = options.length
     this.validator = options.validator
     this.committed = options.committed ?? false
+    this.readable = this.committed ? this.coverage : RangeSet.fromFlat(this.coverage.toFlat())
     this.hooks = options.hooks ?? {}
     this.path = options.path ?? (() => undefined)
     this.renew = options.renew
@@ -82,10 +89,10 @@ export class Life implements WriteTarget, WaitJudge {
   // ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** How many of `wanted` bytes can be read at `position`; 0 at the end of the file. Throws where there is nothing. */
-  readable(position: number, wanted: number): number {
+  readableBytes(position: number, wanted: number): number {
     if (this.failure !== undefined) throw this.failure
     if (wanted === 0) return 0
-    const covered = this.coverage.coveredEnd(position) - position
+    const covered = this.readable.coveredEnd(position) - position
     if (covered > 0) return Math.min(covered, wanted)
     if (this.length !== undefined && position >= this.length) return 0
     throw this.#notAvailable(position)
@@ -148,7 +155,7 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   stand(wait: Wait): void {
-    if (wait.kind === 'range') this.waiters.add(wait, this.coverage.coveredEnd(wait.start))
+    if (wait.kind === 'range') this.waiters.add(wait, this.readable.coveredEnd(wait.start))
     else this.waiters.addMilestone(wait)
   }
 
@@ -167,21 +174,26 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   launched(start: number, parts: readonly Uint8Array[]): void {
+    this.flight = new Flight(start, parts)
+    this.#show(start, this.flight.end)
     this.hooks.writing?.(start, parts)
   }
 
   landed(start: number, end: number, parts: readonly Uint8Array[]): void {
     // Bytes of a generation that is gone are nobody's; those of a store that closes are still worth keeping.
-    if (this.failure !== undefined || this.removal !== undefined) return
+    if (this.failure !== undefined || this.removal !== undefined) return this.#flightOver()
     if (this.hooks.written !== undefined) {
       this.hooks.written(start, parts, end - start - this.coverage.count(start, end))
     }
-    if (this.coverage.insert(start, end)) this.waiters.wake(start, this.coverage.coveredEnd(start))
+    this.coverage.insert(start, end)
+    this.#flightOver()
+    this.#show(start, end) // it may have been dropped meanwhile
   }
 
   missed(start: number, end: number, cause: unknown): Error {
     const error = this.#ioError(cause, 'write', start, end)
     if (this.failure === undefined && this.removal === undefined) this.#lose(start, end, error)
+    this.#flightOver()
     return error
   }
 
@@ -197,7 +209,7 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   drop(start: number, end: number): void {
-    if (this.coverage.delete(start, end)) this.placeAll()
+    if (this.#uncover(start, end)) this.placeAll()
   }
 
   // ── handles ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,7 +291,7 @@ export class Life implements WriteTarget, WaitJudge {
     const { length } = this
     wait.limit = length === undefined ? wait.end : Math.min(wait.end, length)
     if (length !== undefined && wait.start >= length) return { outcome: 'eof' }
-    if (this.coverage.coveredEnd(wait.start) >= wait.limit) return { outcome: 'ready' }
+    if (this.readable.coveredEnd(wait.start) >= wait.limit) return { outcome: 'ready' }
     return this.#refused(wait)
   }
 
@@ -299,9 +311,30 @@ export class Life implements WriteTarget, WaitJudge {
   #lose(start: number, end: number, error: Error): void {
     const bytes = this.coverage.count(start, end)
     if (bytes === 0) return
-    this.coverage.delete(start, end)
+    this.#uncover(start, end)
     this.hooks.lost?.(start, end, error, bytes)
     this.placeAll()
+  }
+
+  #uncover(start: number, end: number): boolean {
+    if (this.readable !== this.coverage) this.readable.delete(start, end)
+    return this.coverage.delete(start, end)
+  }
+
+  #show(start: number, end: number): void {
+    if (this.readable.insert(start, end)) this.waiters.wake(start, this.readable.coveredEnd(start))
+  }
+
+  /** What did not land cannot be read any more. */
+  #flightOver(): void {
+    const { flight } = this
+    if (flight === undefined) return
+    this.flight = undefined
+    flight.over()
+    let isLess = false
+    for (const { start, end } of this.coverage.gaps(flight.start, flight.end))
+      isLess = this.readable.delete(start, end) || isLess
+    if (isLess) this.placeAll()
   }
 
   #ioError(cause: unknown, verb: 'read' | 'write', start: number, end: number): Error {

@@ -1,3 +1,4 @@
+import { copyTurns } from './copy-turns.js'
 import { InvalidOptionError, NotSupportedError } from './errors.js'
 import { hookable, type ReaderHooks, tellRead, tellWait } from './hooks.js'
 import { checkPosition, checkRange } from './positions.js'
@@ -32,7 +33,7 @@ export class ReaderHandle extends ReaderBase {
   }
 
   get coverage(): ReadonlyRangeSet {
-    return this.#state.life.coverage
+    return this.#state.life.readable
   }
 
   get path(): string | undefined {
@@ -51,7 +52,7 @@ export class ReaderHandle extends ReaderBase {
     const { length } = life
     if (start === end) return ready
     if (length !== undefined && start >= length) return eof
-    if (life.coverage.has(start, length === undefined ? end : Math.min(end, length))) return ready
+    if (life.readable.has(start, length === undefined ? end : Math.min(end, length))) return ready
     return this.#wait('range', start, end, options)
   }
 
@@ -64,45 +65,23 @@ export class ReaderHandle extends ReaderBase {
   }
 
   async readAt(position: number, target: Uint8Array): Promise<number> {
-    const state = this.#state
-    const { life } = state
+    const { life } = this.#state
     const size = this.#begin(position, target)
     if (size === 0) return 0
-    let got: number
-    life.operationBegan()
-    try {
-      got = await life.driver.read(position, size === target.length ? target : target.subarray(0, size))
-    } catch (error) {
-      throw state.refusal ?? life.readFailed(position, position + size, error)
-    } finally {
-      life.operationEnded()
-    }
-    // Closed, discarded or failed meanwhile. Told only now: until here the driver was using `target`.
-    const refusal = state.refusal ?? life.failure
-    if (refusal !== undefined) throw refusal
-    // Dropped, or cut off by a commit, meanwhile: by now it may be a hole.
-    got = Math.min(got, life.coverage.coveredEnd(position) - position)
-    if (got < size) got = life.readShort(position, size, got)
-    if (state.group !== undefined && got > 0) tellRead(state.group, position, got)
+    const isLanded = life.flight === undefined || life.coverage.has(position, position + size)
+    const got = await (isLanded ? this.#readLanded(position, target, size) : this.#readInFlight(position, target))
+    this.#tell(position, got)
     return got
   }
 
   readAtSync(position: number, target: Uint8Array): number {
-    const state = this.#state
-    const { life } = state
-    const { driver } = life
-    if (driver.readSync === undefined) throw new NotSupportedError('this backend has no synchronous read')
+    const { life } = this.#state
+    if (life.driver.readSync === undefined) throw new NotSupportedError('this backend has no synchronous read')
     const size = this.#begin(position, target)
     if (size === 0) return 0
-    let got: number
-    try {
-      got = driver.readSync(position, size === target.length ? target : target.subarray(0, size))
-    } catch (error) {
-      if (NotSupportedError.is(error)) throw error // the bytes are as good as before
-      throw life.readFailed(position, position + size, error)
-    }
-    if (got < size) got = life.readShort(position, size, got)
-    if (state.group !== undefined) tellRead(state.group, position, got)
+    const isLanded = life.flight === undefined || life.coverage.has(position, position + size)
+    const got = isLanded ? this.#readLandedSync(position, target, size) : this.#readInFlightSync(position, target, size)
+    this.#tell(position, got)
     return got
   }
 
@@ -140,9 +119,80 @@ export class ReaderHandle extends ReaderBase {
     this.#checkOpen()
     checkPosition(position, 'position')
     if (!(target instanceof Uint8Array)) throw new InvalidOptionError('the target of a read must be a Uint8Array')
-    const size = this.#state.life.readable(position, target.length)
+    const size = this.#state.life.readableBytes(position, target.length)
     if (size > 0) this.#state.touch.touched = true
     return size
+  }
+
+  async #readLanded(position: number, target: Uint8Array, size: number): Promise<number> {
+    const state = this.#state
+    const { life } = state
+    let got: number
+    life.operationBegan()
+    try {
+      got = await life.driver.read(position, size === target.length ? target : target.subarray(0, size))
+    } catch (error) {
+      throw state.refusal ?? life.readFailed(position, position + size, error)
+    } finally {
+      life.operationEnded()
+    }
+    // Closed, discarded or failed meanwhile. Told only now: until here the driver was using `target`.
+    const refusal = state.refusal ?? life.failure
+    if (refusal !== undefined) throw refusal
+    // Dropped, or cut off by a commit, meanwhile: by now it may be a hole.
+    got = Math.min(got, life.coverage.coveredEnd(position) - position)
+    return got < size ? life.readShort(position, size, got) : got
+  }
+
+  #readLandedSync(position: number, target: Uint8Array, size: number): number {
+    const { life } = this.#state
+    let got: number
+    try {
+      got = life.driver.readSync?.(position, size === target.length ? target : target.subarray(0, size)) ?? 0
+    } catch (error) {
+      if (NotSupportedError.is(error)) throw error // the bytes are as good as before
+      throw life.readFailed(position, position + size, error)
+    }
+    return got < size ? life.readShort(position, size, got) : got
+  }
+
+  /** What has not landed is copied from where its writer has it; where that is in the midst of it, the landing is waited for. */
+  async #readInFlight(position: number, target: Uint8Array): Promise<number> {
+    const { life } = this.#state
+    const turn = copyTurns.enter(target.length)
+    if (turn !== undefined) await turn
+    for (;;) {
+      const size = this.#begin(position, target)
+      const { flight } = life
+      const landed = life.coverage.coveredEnd(position) - position
+      if (flight === undefined || landed >= size) return size === 0 ? 0 : this.#readLanded(position, target, size)
+      if (flight.copy(position + landed, target.subarray(landed, size))) {
+        const got = landed === 0 ? 0 : await this.#readLanded(position, target, landed)
+        return got === landed ? size : got
+      }
+      await flight.settled
+    }
+  }
+
+  #readInFlightSync(position: number, target: Uint8Array, size: number): number {
+    const { life } = this.#state
+    for (let done = 0; done < size; ) {
+      const at = position + done
+      const landed = Math.min(life.coverage.coveredEnd(at) - at, size - done)
+      const flying = Math.min((life.flight?.end ?? at) - at, size - done)
+      if (landed > 0) {
+        const got = this.#readLandedSync(at, target.subarray(done), landed)
+        done += got
+        if (got < landed) return done
+      } else if (life.flight?.copy(at, target.subarray(done, done + flying))) done += flying
+      else return done > 0 ? done : life.readShort(position, size, 0)
+    }
+    return size
+  }
+
+  #tell(position: number, got: number): void {
+    const { group } = this.#state
+    if (group !== undefined && got > 0) tellRead(group, position, got)
   }
 
   #waitMilestone(kind: 'length' | 'commit', options: WaitOptions | undefined): Promise<number> {

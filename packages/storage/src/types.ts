@@ -65,13 +65,14 @@ export interface ResourceReader extends Disposable {
   readonly status: ResourceStatus
   /** Bytes in all: once declared or committed. */
   readonly length: number | undefined
-  /** Readable bytes; live. */
+  /** Readable bytes, those included whose write is still under way; live. */
   readonly coverage: ReadonlyRangeSet
   /** The finished file, once published; `undefined` in memory. */
   readonly path: string | undefined
   /**
    * Waits until [start, end) can be read: `ready` once all of it, or all of it before the known length, is covered;
-   * `eof` when the length is known and `start` is at or past it. An empty range is ready.
+   * `eof` when the length is known and `start` is at or past it. An empty range is ready. Bytes whose write is under way
+   * can be read already; should that write fail, they are not there any more.
    * Rejects with InvalidRangeError, with the failure, with the signal's reason, with ResourceRemovedError,
    * or with ResourceAbandonedError when nobody is writing.
    */
@@ -124,7 +125,7 @@ export interface WriteFromOptions {
 export interface ResourceWriter extends AsyncDisposable {
   /** Which life of the bytes this writer fills; `discard` begins another. */
   readonly generation: string
-  /** Source bytes, before any processor; live. */
+  /** Source bytes that were written, before any processor; live. */
   readonly coverage: ReadonlyRangeSet
   /** What the bytes that are there were written under; `undefined` where nothing was declared. */
   readonly validator: string | undefined

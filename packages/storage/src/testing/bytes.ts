@@ -60,12 +60,15 @@ export function assertBytes(actual: Uint8Array, expected: Uint8Array, what = 'by
 export interface Gate {
   readonly opened: Promise<void>
   open(): void
+  fail(error: Error): void
 }
 
 export function gate(): Gate {
   let open: () => void = () => {}
-  const opened = new Promise<void>((resolve) => {
+  let fail: (error: Error) => void = () => {}
+  const opened = new Promise<void>((resolve, reject) => {
     open = resolve
+    fail = reject
   })
-  return { opened, open }
+  return { opened, open, fail }
 }

@@ -1,3 +1,4 @@
+import { testFlights } from './flight-suite.js'
 import { testLife } from './life-suite.js'
 import type { ResourceSuite } from './rig.js'
 import { testStreams } from './stream-suite.js'
@@ -18,5 +19,6 @@ export function testResource(suite: ResourceSuite): void {
   testLife(named)
   testWaits(named)
   testWrites(named)
+  testFlights(named)
   testStreams(named)
 }

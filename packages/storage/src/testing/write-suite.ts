@@ -167,8 +167,8 @@ export function testWrites({ test, factory }: ResourceSuite): void {
     rig.driver.beforeWrite = () => {
       throw full
     }
-    const wait = reader.waitRange(30, 40)
     const error = await rejectsWith(writer.writeAt(30, filled(10, 1)), 'ERR_CISTERN_NO_SPACE')
+    const wait = reader.waitRange(30, 40)
     assert.equal(error.cause, full)
     assert.deepEqual(lost, [], 'nothing was covered there')
     rig.driver.beforeWrite = () => {

@@ -1,0 +1,43 @@
+/**
+ * A write that is under way: its bytes are still in the writer's memory, which is borrowed until the write settles.
+ * Whoever waits for them need not wait for the storage, too.
+ */
+export class Flight {
+  readonly start: number
+  readonly end: number
+  /** Resolves when the write has settled, well or not. */
+  readonly settled: Promise<void>
+  readonly #parts: readonly Uint8Array[]
+  #settle: () => void = () => {}
+
+  constructor(start: number, parts: readonly Uint8Array[]) {
+    this.start = start
+    this.end = parts.reduce((at, part) => at + part.length, start)
+    this.#parts = parts
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+  }
+
+  over(): void {
+    this.#settle()
+  }
+
+  /** Fills all of `target` from `position`; `false`: not all of it is here. */
+  copy(position: number, target: Uint8Array): boolean {
+    if (position < this.start || position + target.length > this.end) return false
+    let at = this.start
+    let done = 0
+    for (const part of this.#parts) {
+      const from = position + done - at
+      if (from < part.length) {
+        const bytes = part.subarray(from, from + target.length - done)
+        target.set(bytes, done)
+        done += bytes.length
+        if (done === target.length) return true
+      }
+      at += part.length
+    }
+    return false // a part was transferred away, which its writer had lent
+  }
+}
