@@ -1,3 +1,5 @@
+import { times } from './quick.mjs'
+
 /**
  * One side of a comparison. `prepare` and `settle` run before and after each repetition, outside the time.
  * @typedef {object} Side
@@ -13,6 +15,7 @@
  * @property {number} median
  * @property {number} min
  * @property {number} max
+ * @property {number} count Of the numbers it is of.
  */
 
 /**
@@ -21,9 +24,21 @@
  * @property {string} name
  * @property {string} ratio What the ratio is of.
  * @property {Spread} ratios Within one run, one for each repetition.
- * @property {Record<string, Spread>} sides
+ * @property {Record<string, Spread>} sides Ours first, where it is one of them.
  * @property {string} unit Of `sides`.
  * @property {Target | undefined} target
+ * @property {boolean} [headline] It belongs into the README, whatever came out.
+ * @property {Growth} [growth] The same at several sizes.
+ * @property {Record<string, Record<string, number>>} [syscalls] Of each side, by the call's name.
+ */
+
+/**
+ * A curve for each side: a spread for each size.
+ * @typedef {object} Growth
+ * @property {string} of What there is more and more of.
+ * @property {readonly number[]} at
+ * @property {Record<string, readonly Spread[]>} sides Ours first.
+ * @property {string} unit
  */
 
 /** @typedef {{ readonly atLeast: number } | { readonly atMost: number }} Target */
@@ -61,16 +76,17 @@ export async function compare({ theirs, ratio, target, ...comparison }) {
  */
 export async function compareAll({ name, ours, others, repetitions = 9, warmups = 2 }) {
   const sides = [ours, ...others]
+  const before = times(warmups)
   /** @type {number[][]} */
-  const times = sides.map(() => [])
-  for (let turn = -warmups; turn < repetitions; turn++) {
+  const taken = sides.map(() => [])
+  for (let turn = -before; turn < times(repetitions); turn++) {
     for (let place = 0; place < sides.length; place++) {
-      const side = (place + turn + warmups) % sides.length
+      const side = (place + turn + before) % sides.length
       const ms = await timed(/** @type {Side} */ (sides[side]))
-      if (turn >= 0) times[side]?.push(ms)
+      if (turn >= 0) taken[side]?.push(ms)
     }
   }
-  const [ourTimes = [], ...otherTimes] = times
+  const [ourTimes = [], ...otherTimes] = taken
   return others.map(({ name: other, ratio, target }, index) => {
     const theirTimes = otherTimes[index] ?? []
     const ratios = ourTimes.map((our, turn) => {
@@ -107,7 +123,8 @@ export function spreadOf(numbers) {
   const middle = sorted.length / 2
   const high = sorted[Math.floor(middle)] ?? Number.NaN
   const low = sorted[Math.ceil(middle) - 1] ?? Number.NaN
-  return { median: (low + high) / 2, min: sorted[0] ?? Number.NaN, max: sorted[sorted.length - 1] ?? Number.NaN }
+  const [min = Number.NaN] = sorted
+  return { median: (low + high) / 2, min, max: sorted.at(-1) ?? Number.NaN, count: sorted.length }
 }
 
 /** @param {Result} result */

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 export class Place {
   /** @type {string[]} */
   #folders = []
+  /** What could not be measured here, and why: the run says so. @type {string[]} */
+  leftOut = []
 
   /** @param {{ inMemory?: boolean }} [options] */
   folder({ inMemory = false } = {}) {
@@ -18,4 +20,10 @@ export class Place {
   [Symbol.dispose]() {
     for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Thrown by a workload that cannot run here at all. Its message says why. */
+export class Skipped extends Error {
+  /** @override */
+  name = 'Skipped'
 }

@@ -1,40 +1,55 @@
-import { isMet } from './compare.mjs'
+import { goal, number, shown } from '../report/numbers.mjs'
 
-/** @import { Result, Spread } from './compare.mjs' */
+/** @import { Growth, Result } from './compare.mjs' */
+/** @import { Workload } from './workloads.mjs' */
+
+const WIDTH = 44
 
 /**
- * @param {Result} result
+ * A measured row, with the sides under it.
+ * @param {Result & { met?: boolean | undefined }} result
  * @returns {string}
  */
 export function lines(result) {
+  const wanted = goal(result)
   const sides = Object.entries(result.sides).map(
-    ([name, spread]) => `      ${name.padEnd(44)} ${shown(spread)} ${result.unit}`,
+    ([name, spread]) => `      ${name.padEnd(WIDTH)} ${shown(spread)} ${result.unit}`,
   )
   return [
     `  ${verdict(result)}  ${result.name}`,
-    `      ${result.ratio.padEnd(44)} ${shown(result.ratios)}${goal(result)}`,
+    `      ${result.ratio.padEnd(WIDTH)} ${shown(result.ratios)}${wanted && `, wanted ${wanted}`}`,
     ...sides,
+    ...(result.growth ? curves(result.growth) : []),
   ].join('\n')
 }
 
-/** @param {Result} result */
-function verdict(result) {
-  const met = isMet(result)
+/**
+ * How the workload's process fared, and what it left out.
+ * @param {Workload} workload
+ * @returns {string}
+ */
+export function ending({ state, reason, seconds, leftOut, loop, peakMiB }) {
+  if (state === 'failed') return `  FAILED after ${seconds} s: ${reason}`
+  if (state === 'skipped') return `  skipped: ${reason}`
+  const fared = `event loop late by ${number(loop?.p99Ms ?? 0)} ms at p99, ${number(loop?.maxMs ?? 0)} ms at most`
+  return [
+    ...leftOut.map((what) => `  left out: ${what}`),
+    `  ${seconds} s; ${fared}; peak memory ${number(peakMiB ?? 0)} MiB`,
+  ].join('\n')
+}
+
+/** @param {{ met?: boolean | undefined }} result */
+function verdict({ met }) {
   return met === undefined ? '       ' : met ? 'met    ' : 'NOT MET'
 }
 
-/** @param {Result} result */
-function goal({ target }) {
-  if (!target) return ''
-  return 'atLeast' in target ? `, wanted ≥ ${target.atLeast}` : `, wanted ≤ ${target.atMost}`
-}
-
-/** @param {Spread} spread */
-function shown({ median, min, max }) {
-  return `${number(median)} (${number(min)}–${number(max)})`
-}
-
-/** @param {number} value */
-function number(value) {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+/** @param {Growth} growth */
+function curves({ of, at, sides, unit }) {
+  return at.map((size, index) => {
+    const each = Object.entries(sides).map(([name, spreads]) => {
+      const spread = spreads[index]
+      return `${name} ${spread ? shown(spread) : '–'} ${unit}`
+    })
+    return `      ${`at ${number(size)} ${of}`.padEnd(WIDTH)} ${each.join('; ')}`
+  })
 }
