@@ -9,6 +9,7 @@ import { toNodeHandler } from '@cistern/http'
 import { Child } from './harness/child.mjs'
 import { spreadOf } from './harness/compare.mjs'
 import { Origin } from './harness/origin.mjs'
+import { times } from './harness/quick.mjs'
 
 /** @import { Place } from './harness/place.mjs' */
 /** @import { Result } from './harness/compare.mjs' */
@@ -18,7 +19,7 @@ const BYTES = 16 * MIB
 const RATE = 100_000_000
 const READERS = 1_000
 const CHUNK = 256 * 1024
-const REPETITIONS = 3
+const REPETITIONS = times(7)
 
 /** @param {Place} place */
 export default async function fillMany(place) {
@@ -47,7 +48,7 @@ export default async function fillMany(place) {
  */
 async function measured(host, port, clients, store) {
   /** @type {Record<'one' | 'many' | 'copies' | 'manyReused' | 'copiesReused' | 'http' | 'oneHttp', number[]>} */
-  const times = { one: [], many: [], copies: [], manyReused: [], copiesReused: [], http: [], oneHttp: [] }
+  const taken = { one: [], many: [], copies: [], manyReused: [], copiesReused: [], http: [], oneHttp: [] }
   for (let turn = -1; turn < REPETITIONS; turn++) {
     const one = await host.cold(1, (name) => host.readAll(name))
     const many = await host.cold(READERS, (name) => host.readAll(name))
@@ -62,26 +63,26 @@ async function measured(host, port, clients, store) {
     const http = await fetchAll(READERS)
     await store.removeAsset(ASSET)
     if (turn < 0) continue
-    times.one.push(one.ms)
-    times.many.push(many.ms)
-    times.copies.push(copies)
-    times.manyReused.push(manyReused.ms)
-    times.copiesReused.push(copiesReused)
-    times.oneHttp.push(oneHttp)
-    times.http.push(http)
+    taken.one.push(one.ms)
+    taken.many.push(many.ms)
+    taken.copies.push(copies)
+    taken.manyReused.push(manyReused.ms)
+    taken.copiesReused.push(copiesReused)
+    taken.oneHttp.push(oneHttp)
+    taken.http.push(http)
   }
   /** @param {(turn: number) => number} ratio */
-  const ratios = (ratio) => spreadOf(times.many.map((_, turn) => ratio(turn)))
+  const ratios = (ratio) => spreadOf(taken.many.map((_, turn) => ratio(turn)))
   const at = (/** @type {number[]} */ each, /** @type {number} */ turn) => each[turn] ?? Number.NaN
   return [
     {
       name: `${READERS} readers of one cold 16 MiB resource, from an origin at 100 MB/s: the last is done`,
       ratio: `${READERS} readers / (one reader + ${READERS} copies)`,
-      ratios: ratios((turn) => at(times.many, turn) / (at(times.one, turn) + at(times.copies, turn))),
+      ratios: ratios((turn) => at(taken.many, turn) / (at(taken.one, turn) + at(taken.copies, turn))),
       sides: {
-        [`${READERS} readers, chunks() of 256 KiB`]: spreadOf(times.many),
-        'one reader': spreadOf(times.one),
-        [`${READERS} × FileHandle.read, fresh 256 KiB each`]: spreadOf(times.copies),
+        [`${READERS} readers, chunks() of 256 KiB`]: spreadOf(taken.many),
+        'one reader': spreadOf(taken.one),
+        [`${READERS} × FileHandle.read, fresh 256 KiB each`]: spreadOf(taken.copies),
       },
       unit: 'ms',
       target: { atMost: 0.9 },
@@ -89,10 +90,10 @@ async function measured(host, port, clients, store) {
     {
       name: `${READERS} readers of one cold 16 MiB resource, into one piece of memory that all of them use again`,
       ratio: `${READERS} readers / (one reader + ${READERS} copies)`,
-      ratios: ratios((turn) => at(times.manyReused, turn) / (at(times.one, turn) + at(times.copiesReused, turn))),
+      ratios: ratios((turn) => at(taken.manyReused, turn) / (at(taken.one, turn) + at(taken.copiesReused, turn))),
       sides: {
-        [`${READERS} readers, waitRange and readAt`]: spreadOf(times.manyReused),
-        [`${READERS} × FileHandle.read of 256 KiB`]: spreadOf(times.copiesReused),
+        [`${READERS} readers, waitRange and readAt`]: spreadOf(taken.manyReused),
+        [`${READERS} × FileHandle.read of 256 KiB`]: spreadOf(taken.copiesReused),
       },
       unit: 'ms',
       target: undefined,
@@ -100,8 +101,8 @@ async function measured(host, port, clients, store) {
     {
       name: `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
       ratio: `${READERS} clients / one client`,
-      ratios: ratios((turn) => at(times.http, turn) / at(times.oneHttp, turn)),
-      sides: { [`${READERS} clients, toNodeHandler`]: spreadOf(times.http), 'one client': spreadOf(times.oneHttp) },
+      ratios: ratios((turn) => at(taken.http, turn) / at(taken.oneHttp, turn)),
+      sides: { [`${READERS} clients, toNodeHandler`]: spreadOf(taken.http), 'one client': spreadOf(taken.oneHttp) },
       unit: 'ms',
       target: undefined,
     },
