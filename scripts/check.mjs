@@ -18,6 +18,7 @@ const steps = [
   ...packages.map((name) => step(`publint ${name}`, () => run('publint', `packages/${name}`, '--strict'))),
   ...packages.map((name) => step(`attw ${name}`, () => arethetypeswrong(`packages/${name}`))),
   ['docs (typedoc)', () => run('typedoc', '--logLevel', 'Warn')],
+  ['performance report', () => node('scripts/bench-report.mjs', '--check')],
   ['licences and lock file', papers],
 ]
 
@@ -69,7 +70,24 @@ function papers() {
  * @returns {Outcome}
  */
 function run(tool, ...parameters) {
-  const { status, error, stdout, stderr } = spawnSync(`${root}/node_modules/.bin/${tool}`, parameters, {
+  return ended(`${root}/node_modules/.bin/${tool}`, parameters)
+}
+
+/**
+ * A script of ours.
+ * @param {...string} parameters
+ */
+function node(...parameters) {
+  return ended(process.execPath, parameters)
+}
+
+/**
+ * @param {string} command
+ * @param {readonly string[]} parameters
+ * @returns {Outcome}
+ */
+function ended(command, parameters) {
+  const { status, error, stdout, stderr } = spawnSync(command, parameters, {
     cwd: root,
     encoding: 'utf8',
     maxBuffer: 2 ** 26,

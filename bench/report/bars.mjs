@@ -23,7 +23,7 @@ export function barPanel(rows) {
   const [first] = rows
   if (!first) throw new Error('a panel of nothing')
   const bars = barsOf(rows)
-  const title = wrapped(`${first.name}, ${first.unit}`, 96)
+  const title = wrapped(`${first.name} (${first.unit})`, 96)
   const top = title.length * 18 + 8
   const scale = WIDTH / axisEnd(bars)
   /** @type {string[]} */
@@ -99,7 +99,7 @@ function axisEnd(bars) {
 function drawBar({ spread, ours, targets }, y, scale) {
   const middle = y + BAR / 2
   /** @param {number} value */
-  const at = (value) => LEFT + Math.min(value * scale, WIDTH)
+  const at = (value) => LEFT + Math.min(Math.max(value, 0) * scale, WIDTH)
   const isCut = spread.max * scale > WIDTH + 0.05
   const cap = isCut ? `M${LEFT + WIDTH - 4} ${middle - 4}l4 4l-4 4` : `M${at(spread.max).toFixed(1)} ${middle - 4}v8`
   return [

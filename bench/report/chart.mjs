@@ -69,7 +69,7 @@ export function chart(workload, rows) {
  * What the chart shows, for those who do not see it.
  * @param {readonly Row[]} rows
  */
-export function descriptionOf(rows) {
+function descriptionOf(rows) {
   return rows
     .map((row) => {
       const wanted = goal(row)

@@ -18,7 +18,7 @@ const WIDE = 20
  * @returns {Panel}
  */
 export function curvePanel(name, { of, at, sides, unit }) {
-  const title = wrapped(`${name}, ${unit} over ${of}`, 96)
+  const title = wrapped(`${name} (${unit}) by ${of}`, 96)
   const top = title.length * 18 + 16
   const spreads = Object.values(sides).flat()
   const axis = axisOf(Math.min(...spreads.map(({ min }) => min)), Math.max(...spreads.map(({ max }) => max)), top)

@@ -2,7 +2,7 @@
 
 /** @typedef {(value: unknown, at: string) => string[]} Check */
 
-export const LEAST_REPETITIONS = 7
+const LEAST_REPETITIONS = 7
 
 /** @type {Check} */
 const text = (value, at) => (typeof value === 'string' && value !== '' ? [] : [`${at} is not a text`])

@@ -24,7 +24,12 @@ const LINK = /\]\(([^)\s]+)\)/g
 
 export function pages(): Page[] {
   const guide = readdirSync(new URL('docs/guide/', repository)).filter((name) => name.endsWith('.md'))
-  const paths = ['README.md', ...guide.sort().map((name) => `docs/guide/${name}`), ...readmes('packages', 'examples')]
+  const paths = [
+    'README.md',
+    'docs/performance.md',
+    ...guide.sort().map((name) => `docs/guide/${name}`),
+    ...readmes('packages', 'examples'),
+  ]
   return paths.map((path) => ({ path, text: readFileSync(new URL(path, repository), 'utf8') }))
 }
 
