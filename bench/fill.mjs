@@ -1,11 +1,8 @@
 // What the filler adds to a fetch: to the first byte that a reader waits for, and to the bytes of one large file.
-import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as elapsed } from 'node:timers/promises'
 import { AssetStore, ResourceKey } from '@cistern/assets'
 import { Filler, httpSource } from '@cistern/fill'
+import { Child } from './harness/child.mjs'
 import { compare, spreadOf } from './harness/compare.mjs'
 import { Origin } from './harness/origin.mjs'
 
@@ -26,7 +23,7 @@ export default async function fill(place) {
   const store = await AssetStore.open({ root: place.folder(), minFreeBytes: 0 })
   const filler = new Filler(store)
   try {
-    return [await firstByte(origin, filler), await throughput(origin, store, filler, place.folder())]
+    return [await firstByte(origin, filler), await throughput(origin, place)]
   } finally {
     await filler.close()
     await store.close()
@@ -103,34 +100,30 @@ async function fetchOne(url, position) {
 
 /**
  * @param {Origin} origin
- * @param {AssetStore} store
- * @param {Filler} filler
- * @param {string} folder
+ * @param {Place} place
  */
-function throughput(origin, store, filler, folder) {
+async function throughput(origin, place) {
   const url = origin.url('large', { bytes: LARGE })
-  const key = ResourceKey.of('films', 'large.mp4')
-  const path = `${folder}/large.mp4`
-  return compare({
-    name: 'filling one file of 128 MiB from an origin that is never behind',
-    ratio: 'theirs/ours',
-    target: { atLeast: 1.1 },
-    ours: {
-      name: 'Filler.complete, committed',
-      run: () => filler.complete(key, httpSource(url)),
-      settle: async () => {
-        await store.remove(key)
-        await store.checkpoint()
+  const ours = Child.start('./fill-child.mjs', place.folder())
+  const theirs = Child.start('./fill-child.mjs', place.folder())
+  try {
+    return await compare({
+      name: 'filling one file of 128 MiB from an origin that is never behind, each in a process of its own',
+      ratio: 'theirs/ours',
+      target: { atLeast: 1.1 },
+      ours: {
+        name: 'Filler.complete, committed',
+        run: () => ours.ask('fill', url),
+        settle: () => ours.ask('removed'),
       },
-    },
-    theirs: {
-      name: 'fetch piped to createWriteStream',
-      run: async () => {
-        const { body } = await fetch(url)
-        if (!body) throw new Error('the origin sent no body')
-        await pipeline(Readable.fromWeb(/** @type {any} */ (body)), createWriteStream(path))
+      theirs: {
+        name: 'fetch piped to createWriteStream',
+        run: () => theirs.ask('pipe', url),
+        settle: () => theirs.ask('unlinked'),
       },
-      settle: () => rm(path),
-    },
-  })
+    })
+  } finally {
+    await ours[Symbol.asyncDispose]()
+    await theirs[Symbol.asyncDispose]()
+  }
 }

@@ -28,6 +28,9 @@ export class Arrived {
 
   /** What of [start, end) neither is in the store nor on its way there. */
   missing(start: number, end: number): ByteRange[] {
+    const first = this.#received().nextGap(start, end)
+    // As it mostly is: none of it has come.
+    if (first?.start === start && first.end === end && this.landing.count(start, end) === 0) return [first]
     return [...this.#received().gaps(start, end)].flatMap((gap) => [...this.landing.gaps(gap.start, gap.end)])
   }
 }

@@ -37,7 +37,8 @@ export class Fetch {
   brought = 0
   readonly #abort = new AbortController()
   #inFlight = 0
-  readonly #writes = new Set<Promise<void>>()
+  /** Who waits until less is in flight. */
+  #waiting: { readonly most: number; readonly go: () => void } | undefined
   #failure: unknown
   #stopped = false
 
@@ -81,11 +82,11 @@ export class Fetch {
     const begun = this.position
     try {
       await this.#take(await filling.ask(this, this.#abort.signal))
-      await this.#settled()
+      await this.#inFlightAtMost(0)
       if (this.#failure !== undefined) throw this.#failure
       if (!this.#stopped) filling.succeeded(begun)
     } catch (error) {
-      await this.#settled()
+      await this.#inFlightAtMost(0)
       // What was aborted here says so; what the store refuses has to be told whoever stopped meanwhile.
       if (this.#failure !== undefined || !this.#stopped) filling.failed(this, this.#failure ?? error)
     } finally {
@@ -111,14 +112,14 @@ export class Fetch {
       this.#write(bytes, version)
       if (this.#stopped) return
       this.#host.received(this, bytes.length)
-      if (this.#inFlight > IN_FLIGHT_BYTES) await Promise.race(this.#writes)
+      if (this.#inFlight > IN_FLIGHT_BYTES) await this.#inFlightAtMost(IN_FLIGHT_BYTES)
       if (this.#failure !== undefined || this.#isDone()) return
       if (this.position >= last) {
         if (!this.isSequential && !this.#host.goesOn(this)) return
         last = this.#border(this.position)
       }
     }
-    await this.#settled()
+    await this.#inFlightAtMost(0)
     if (this.#stopped) return
     if (response.end !== undefined && this.position < response.end) {
       throw new SourceError(`${this.filling.name}: the source ended at ${this.position}, before ${response.end}`, {
@@ -145,22 +146,21 @@ export class Fetch {
       const piece = bytes.subarray(gap.start - start, gap.end - start)
       this.#inFlight += piece.length
       this.brought += piece.length
-      const write = this.filling.write(gap.start, piece, version).then(
-        () => undefined,
-        (error: unknown) => {
-          this.#failure ??= error
-        },
-      )
-      const settled = write.then(() => {
+      const landed = (): void => {
         this.#inFlight -= piece.length
-        this.#writes.delete(settled)
+        if (this.#waiting !== undefined && this.#inFlight <= this.#waiting.most) this.#waiting.go()
+      }
+      this.filling.write(gap.start, piece, version).then(landed, (error: unknown) => {
+        this.#failure ??= error
+        landed()
       })
-      this.#writes.add(settled)
     }
   }
 
-  async #settled(): Promise<void> {
-    await Promise.all(this.#writes)
+  /** One waits at a time: who takes the pieces in, and then who looks what became of them. */
+  async #inFlightAtMost(most: number): Promise<void> {
+    if (this.#inFlight > most) await new Promise<void>((go) => (this.#waiting = { most, go }))
+    this.#waiting = undefined
   }
 
   #border(position: number): number {
