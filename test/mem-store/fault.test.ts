@@ -57,19 +57,24 @@ test('[core 36] a read that fails is StorageIoError with its cause; other resour
   assert.equal(Buffer.from((await store.get(other)) ?? []).toString(), 'there')
 })
 
-test('[core 36] a slow writer holds up nobody but those who wait for its bytes', async () => {
+test('[core 36] a slow write holds up nobody: not others, nor those who read what is being written', async () => {
   const going = deferred()
   await using store = await MemStore.open({
     fault: ({ op, key: of }) => (op === 'write' && of?.id === key.id ? going.promise : undefined),
   })
   await using got = await store.acquire(key)
-  const write = got.writer?.writeAt(0, Buffer.from('hello'))
+  if (!got.writer) throw new Error('somebody fills it already')
+  const write = got.writer.writeAt(0, Buffer.from('hello'))
   const read = got.reader.bytes({ end: 5 })
   await store.put(ResourceKey.of('other', '1.ts'), 'there')
-  assert.equal(await stateOf(read), 'pending')
+  assert.equal(Buffer.from(await read).toString(), 'hello')
+  assert.equal(await stateOf(write), 'pending')
+  const behind = got.reader.bytes({ end: 6 })
+  assert.equal(await stateOf(behind), 'pending')
   going.resolve()
   await write
-  assert.equal(Buffer.from(await read).toString(), 'hello')
+  await got.writer.commit()
+  assert.equal(Buffer.from(await behind).toString(), 'hello')
 })
 
 test('[core 26][core 36] a removal that fails keeps the index true: what is hidden counts until it is gone', async () => {

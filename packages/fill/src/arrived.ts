@@ -13,6 +13,11 @@ export class Arrived {
     this.#received = received
   }
 
+  /** The position behind the last byte that the store has, or is given. */
+  get end(): number {
+    return Math.max(this.#received().toFlat().at(-1) ?? 0, this.landing.end)
+  }
+
   /** The first position from `at` on that is missing. */
   until(at: number): number {
     const [received, passing] = [this.#received().coveredEnd(at), this.#window.coverage.coveredEnd(at)]

@@ -1,5 +1,6 @@
 import {
   type ByteRange,
+  type Bytes,
   CisternError,
   NotSupportedError,
   onAbort,
@@ -138,6 +139,19 @@ export class FilledReader extends ReaderBase {
       got = await this.#inner.readAt(position, target).catch((error: unknown) => Promise.reject(this.#told(error)))
     this.#demand.read(position + got)
     return got
+  }
+
+  async readShared(position: number, size: number): Promise<Bytes> {
+    const { coverage } = this.#inner
+    if (!this.#inner.readShared || (!coverage.has(position, position + 1) && !this.#filling.window.isEmpty)) {
+      const target = new Uint8Array(size)
+      return target.subarray(0, await this.readAt(position, target))
+    }
+    const chunk = await this.#inner
+      .readShared(position, size)
+      .catch((error: unknown) => Promise.reject(this.#told(error)))
+    this.#demand.read(position + chunk.length)
+    return chunk
   }
 
   readAtSync(position: number, target: Uint8Array): number {

@@ -120,6 +120,10 @@ export class Filling implements KnownSourceHost {
     return this.#writer?.coverage ?? this.reader.coverage
   }
 
+  get arrivedEnd(): number {
+    return this.#arrived.end
+  }
+
   /** What went in is not what comes out: a position in the one says little about the other. */
   get isProcessed(): boolean {
     return this.#options.processor !== undefined

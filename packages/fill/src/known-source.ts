@@ -12,6 +12,8 @@ export interface KnownSourceHost {
   readonly source: Source
   readonly writer: ResourceWriter | undefined
   readonly fetches: ReadonlySet<Fetch>
+  /** The position behind the last byte that came. */
+  readonly arrivedEnd: number
   isWantedAt(position: number): boolean
   /** There is another version: what there is of the old one is dropped. */
   dropped(): void
@@ -66,7 +68,7 @@ export class KnownSource {
     const isOther =
       (writer.validator !== undefined && validator !== writer.validator && !isBare) ||
       (total !== undefined && this.total !== undefined && total !== this.total) ||
-      (total !== undefined && total < (writer.coverage.toFlat().at(-1) ?? 0))
+      (total !== undefined && total < this.#host.arrivedEnd)
     // Known before anything is told of: or others would be begun that have to be stopped again.
     if (!response.acceptsRanges) this.isSequential = true
     if (isOther) await this.#renew(fetch, writer)

@@ -1,5 +1,7 @@
+import { allocate } from './allocate.js'
 import { InvalidOptionError, RangeNotAvailableError } from './errors.js'
 import { checkPosition, checkRange } from './positions.js'
+import { readAlone } from './shared-chunks.js'
 import type { Bytes, ReadOptions, ResourceReader } from './types.js'
 
 const defaultChunkSize = 256 * 1024
@@ -58,16 +60,25 @@ export class Cursor {
         await reader.waitRange(position, position + 1, this.#options)
         continue
       }
-      const target = allocate(Math.min(covered, this.#end - position, this.chunkSize))
-      const got = await reader.readAt(position, target).catch((error: unknown) => {
-        if (isGone(error, reader, position)) return 0
-        throw error
-      })
-      this.#position += got
-      if (got > 0) return got === target.length ? target : target.subarray(0, got)
+      const chunk = await this.#get(position, Math.min(covered, this.#end - position, this.chunkSize))
+      this.#position += chunk.length
+      if (chunk.length > 0) return chunk
+    }
+  }
+
+  async #get(position: number, size: number): Promise<Bytes> {
+    const reader = this.#reader
+    try {
+      if (this.#options.shared && reader.readShared) return await reader.readShared(position, size)
+      return await readAlone(position, size, (at, target) => reader.readAt(at, target))
+    } catch (error) {
+      if (isGone(error, reader, position)) return nothing
+      throw error
     }
   }
 }
+
+const nothing: Bytes = new Uint8Array(0)
 
 /** Bytes that were there when a read of them began were cut off by a commit, or dropped: they are waited for anew. */
 function isGone(error: unknown, reader: ResourceReader, position: number): boolean {
@@ -111,9 +122,4 @@ async function readableEnd(reader: ResourceReader, start: number, options: ReadO
     // Another generation, of another length, may have begun meanwhile: then all of that one is wanted.
     if (Math.max(start, reader.length ?? -1) === asked) return asked
   }
-}
-
-/** Memory of its own, not cleared: every byte is about to be overwritten. */
-function allocate(size: number): Bytes {
-  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer as ArrayBuffer, 0, size)
 }

@@ -10,6 +10,7 @@ import { Flight } from './flight.js'
 import { RangeSet } from './range-set.js'
 import type { ReaderState } from './reader-state.js'
 import type { ResourceHooks } from './resource-hooks.js'
+import { SharedChunks } from './shared-chunks.js'
 import type { ResourceStatus } from './types.js'
 import type { Wait } from './wait.js'
 import { type Verdict, Waiters, type WaitJudge } from './waiters.js'
@@ -59,6 +60,7 @@ export class Life implements WriteTarget, WaitJudge {
   flight: Flight | undefined
   /** What waits are told while nobody writes. One for all: its stack costs twenty times what a wait does. */
   #abandonment: Error | undefined
+  #shared: SharedChunks | undefined
   #operations = 0
   #drained: (() => void)[] = []
 
@@ -80,6 +82,12 @@ export class Life implements WriteTarget, WaitJudge {
     if (this.failure !== undefined) return { state: 'failed', error: this.failure }
     if (this.committed) return { state: 'committed', length: this.length as number } // a commit sets the length
     return { state: 'active', writing: this.writer !== undefined }
+  }
+
+  /** What its readers have in common. */
+  get shared(): SharedChunks {
+    this.#shared ??= new SharedChunks(() => this.length)
+    return this.#shared
   }
 
   get refusal(): Error | undefined {
@@ -175,6 +183,7 @@ export class Life implements WriteTarget, WaitJudge {
 
   launched(start: number, parts: readonly Uint8Array[]): void {
     this.flight = new Flight(start, parts)
+    this.#shared?.forget(start, this.flight.end)
     this.#show(start, this.flight.end)
     this.hooks.writing?.(start, parts)
   }
@@ -227,7 +236,9 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   tellUnused(): void {
-    if (this.handles === 0) this.hooks.unused?.()
+    if (this.handles > 0) return
+    this.#shared?.clear()
+    this.hooks.unused?.()
   }
 
   /** `next` takes over: what was not touched goes on there. */
@@ -317,6 +328,7 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   #uncover(start: number, end: number): boolean {
+    this.#shared?.forget(start, end)
     if (this.readable !== this.coverage) this.readable.delete(start, end)
     return this.coverage.delete(start, end)
   }

@@ -4,7 +4,7 @@ import { hookable, type ReaderHooks, tellRead, tellWait } from './hooks.js'
 import { checkPosition, checkRange } from './positions.js'
 import { ReaderBase } from './reader-base.js'
 import { ReaderState } from './reader-state.js'
-import type { ReadonlyRangeSet, ResourceReader, ResourceStatus, WaitOptions, WaitOutcome } from './types.js'
+import type { Bytes, ReadonlyRangeSet, ResourceReader, ResourceStatus, WaitOptions, WaitOutcome } from './types.js'
 import { Wait } from './wait.js'
 
 const ready: Promise<WaitOutcome> = Promise.resolve('ready')
@@ -65,19 +65,27 @@ export class ReaderHandle extends ReaderBase {
   }
 
   async readAt(position: number, target: Uint8Array): Promise<number> {
-    const { life } = this.#state
-    const size = this.#begin(position, target)
-    if (size === 0) return 0
-    const isLanded = life.flight === undefined || life.coverage.has(position, position + size)
-    const got = await (isLanded ? this.#readLanded(position, target, size) : this.#readInFlight(position, target))
+    const got = await this.#read(position, target)
     this.#tell(position, got)
     return got
+  }
+
+  async readShared(position: number, size: number): Promise<Bytes> {
+    const state = this.#state
+    const { life } = state
+    const there = this.#begin(position, size)
+    const chunk = await life.shared.take(position, there, (at, target) => this.#read(at, target))
+    // By somebody else's read, it may have been: this reader was closed, or its generation discarded, meanwhile.
+    const refusal = state.refusal ?? life.failure
+    if (refusal !== undefined) throw refusal
+    this.#tell(position, chunk.length)
+    return chunk
   }
 
   readAtSync(position: number, target: Uint8Array): number {
     const { life } = this.#state
     if (life.driver.readSync === undefined) throw new NotSupportedError('this backend has no synchronous read')
-    const size = this.#begin(position, target)
+    const size = this.#begin(position, checkTarget(target).length)
     if (size === 0) return 0
     const isLanded = life.flight === undefined || life.coverage.has(position, position + size)
     const got = isLanded ? this.#readLandedSync(position, target, size) : this.#readInFlightSync(position, target, size)
@@ -114,14 +122,21 @@ export class ReaderHandle extends ReaderBase {
     return new ReaderHandle(new ReaderState(state.life, touch, state.group))
   }
 
-  /** How many bytes a read of `target` gets. From here on the reader belongs to this generation. */
-  #begin(position: number, target: Uint8Array): number {
+  /** How many of `wanted` bytes a read gets. From here on the reader belongs to this generation. */
+  #begin(position: number, wanted: number): number {
     this.#checkOpen()
     checkPosition(position, 'position')
-    if (!(target instanceof Uint8Array)) throw new InvalidOptionError('the target of a read must be a Uint8Array')
-    const size = this.#state.life.readableBytes(position, target.length)
+    const size = this.#state.life.readableBytes(position, wanted)
     if (size > 0) this.#state.touch.touched = true
     return size
+  }
+
+  async #read(position: number, target: Uint8Array): Promise<number> {
+    const { life } = this.#state
+    const size = this.#begin(position, checkTarget(target).length)
+    if (size === 0) return 0
+    const isLanded = life.flight === undefined || life.coverage.has(position, position + size)
+    return isLanded ? this.#readLanded(position, target, size) : this.#readInFlight(position, target)
   }
 
   async #readLanded(position: number, target: Uint8Array, size: number): Promise<number> {
@@ -162,7 +177,7 @@ export class ReaderHandle extends ReaderBase {
     const turn = copyTurns.enter(target.length)
     if (turn !== undefined) await turn
     for (;;) {
-      const size = this.#begin(position, target)
+      const size = this.#begin(position, target.length)
       const { flight } = life
       const landed = life.coverage.coveredEnd(position) - position
       if (flight === undefined || landed >= size) return size === 0 ? 0 : this.#readLanded(position, target, size)
@@ -236,6 +251,11 @@ export class ReaderHandle extends ReaderBase {
 }
 
 hookable<ReaderHooks>(ReaderHandle.prototype)
+
+function checkTarget(target: Uint8Array): Uint8Array {
+  if (!(target instanceof Uint8Array)) throw new InvalidOptionError('the target of a read must be a Uint8Array')
+  return target
+}
 
 /**
  * Marks a reader of a `Resource` as idle: kept open by a cache, and not counted in `Resource.readers`. Its clones are

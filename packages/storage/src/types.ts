@@ -55,6 +55,11 @@ export interface ReadOptions extends WaitOptions {
   readonly end?: number | undefined
   /** Bytes per chunk at most; 256 KiB by default. */
   readonly chunkSize?: number | undefined
+  /**
+   * Many who read the same bytes at about the same time may be handed the same memory, where it was read into once: neither
+   * write to such a chunk nor transfer it. `bytes` always gives memory of its own. Default `false`.
+   */
+  readonly shared?: boolean | undefined
 }
 
 /** Reads one resource, from any offset, while it is still being written. */
@@ -88,6 +93,11 @@ export interface ResourceReader extends Disposable {
   readAt(position: number, target: Uint8Array): Promise<number>
   /** As `readAt`, at once. Throws NotSupportedError where the backend has no synchronous read. */
   readAtSync(position: number, target: Uint8Array): number
+  /**
+   * As `readAt`, at most `size` bytes, in memory that other readers may have been given, too: neither write to it nor transfer
+   * it. Absent where a reader has nothing to share.
+   */
+  readShared?(position: number, size: number): Promise<Bytes>
   /** Waits for [start, end) and gives it as one fresh array; clamped at the end of the file. */
   bytes(options?: ReadOptions): Promise<Bytes>
   /** The bytes in order as they arrive. Holds a clone of its own, closed at end, error and early return. */

@@ -1,6 +1,7 @@
 import { testFlights } from './flight-suite.js'
 import { testLife } from './life-suite.js'
 import type { ResourceSuite } from './rig.js'
+import { testShared } from './shared-suite.js'
 import { testStreams } from './stream-suite.js'
 import { testWaits } from './wait-suite.js'
 import { testWrites } from './write-suite.js'
@@ -21,4 +22,5 @@ export function testResource(suite: ResourceSuite): void {
   testWrites(named)
   testFlights(named)
   testStreams(named)
+  testShared(named)
 }

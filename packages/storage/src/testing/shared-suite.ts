@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import type { Bytes, ResourceReader } from '../types.js'
+import { assertBytes, gate, isPending, patterned, rejectsWith } from './bytes.js'
+import { type ResourceSuite, Rig } from './rig.js'
+
+const BLOCK = 256 * 1024
+
+/** Readers that are handed the same memory. */
+export function testShared({ test, factory }: ResourceSuite): void {
+  const bytes = patterned(BLOCK + 1000)
+
+  async function written(): Promise<{ rig: Rig; reads: () => number }> {
+    const rig = await Rig.open(factory)
+    await using writer = rig.writer()
+    await writer.writeAt(0, bytes)
+    await writer.commit()
+    let reads = 0
+    rig.driver.beforeRead = () => {
+      reads++
+    }
+    return { rig, reads: () => reads }
+  }
+
+  test('shared chunks are read once for all who read them, and are the same memory', async () => {
+    const { rig, reads } = await written()
+    await using _ = rig
+    const readers = Array.from({ length: 20 }, () => rig.reader())
+    const all = await Promise.all(readers.map((reader) => chunksOf(reader, { shared: true })))
+    for (const chunks of all) assertBytes(joined(chunks), bytes)
+    assert.equal(new Set(all.flat().map(({ buffer }) => buffer)).size, 2, 'one memory for each block')
+    assert.equal(reads(), 2)
+    const own = await chunksOf(rig.reader(), {})
+    assertBytes(joined(own), bytes)
+    assert.ok(own.every(({ buffer }) => all.flat().every((shared) => shared.buffer !== buffer)))
+    for (const reader of readers) reader.close()
+  })
+
+  test('shared chunks hold to start, end and chunkSize; who begins in the midst of a block has its rest alone', async () => {
+    const { rig } = await written()
+    await using _ = rig
+    using reader = rig.reader()
+    const some = await chunksOf(reader, { shared: true, start: 100, end: BLOCK + 10, chunkSize: 50_000 })
+    assertBytes(joined(some), bytes.subarray(100, BLOCK + 10))
+    assert.ok(some.every(({ length }) => length <= 50_000))
+    using first = rig.reader()
+    assertBytes(joined(await chunksOf(first, { shared: true })), bytes)
+    assert.equal((await chunksOf(reader, { shared: true, start: bytes.length })).length, 0)
+  })
+
+  test('while it is written, shared chunks bring what comes, and what is written anew', async () => {
+    await using rig = await Rig.open(factory)
+    using reader = rig.reader()
+    await using writer = rig.writer()
+    const chunks = reader.chunks({ shared: true, end: 30 })[Symbol.asyncIterator]()
+    using other = rig.reader()
+    await writer.writeAt(0, patterned(10))
+    assertBytes((await chunks.next()).value ?? new Uint8Array(0), patterned(10))
+    assertBytes(joined(await chunksOf(other, { shared: true, end: 10 })), patterned(10))
+    await writer.writeAt(0, patterned(20, 500))
+    assertBytes((await chunks.next()).value ?? new Uint8Array(0), patterned(10, 510))
+    assertBytes(joined(await chunksOf(other, { shared: true, end: 20 })), patterned(20, 500))
+    rig.resource.drop(0, 20)
+    const anew = chunksOf(other, { shared: true, end: 20 })
+    assert.ok(await isPending(anew))
+    await writer.writeAt(0, patterned(30, 900))
+    assertBytes(joined(await anew), patterned(20, 900))
+    assertBytes((await chunks.next()).value ?? new Uint8Array(0), patterned(10, 920))
+  })
+
+  test('a read for all that fails is the one reader’s failure: the others read on', async () => {
+    const { rig } = await written()
+    await using _ = rig
+    using leaving = rig.reader()
+    using staying = rig.reader()
+    const held = gate()
+    rig.driver.beforeRead = () => held.opened
+    const left = leaving.readShared?.(0, 100) ?? Promise.reject(new Error('nothing is shared'))
+    const stayed = staying.readShared?.(0, 100) ?? Promise.reject(new Error('nothing is shared'))
+    leaving.close()
+    held.open()
+    await rejectsWith(left, 'ERR_CISTERN_READER_CLOSED')
+    assertBytes(await stayed, bytes.subarray(0, 100))
+    await rejectsWith(leaving.readShared?.(0, 1) ?? left, 'ERR_CISTERN_READER_CLOSED')
+  })
+}
+
+async function chunksOf(
+  reader: ResourceReader,
+  options: Parameters<ResourceReader['chunks']>[0],
+): Promise<readonly Bytes[]> {
+  const chunks: Bytes[] = []
+  for await (const chunk of reader.chunks(options)) chunks.push(chunk)
+  return chunks
+}
+
+function joined(chunks: readonly Bytes[]): Uint8Array {
+  return Buffer.concat(chunks)
+}
