@@ -47,66 +47,76 @@ export default async function fillMany(place) {
  * @returns {Promise<Result[]>}
  */
 async function measured(host, port, clients, store) {
-  /** @type {Record<'one' | 'many' | 'copies' | 'manyReused' | 'copiesReused' | 'http' | 'oneHttp', number[]>} */
-  const taken = { one: [], many: [], copies: [], manyReused: [], copiesReused: [], http: [], oneHttp: [] }
+  /** @param {number} count */
+  const fetchAll = (count) =>
+    host.coldOnce((name) => clients.ask('fetchAll', { port, path: `/${name}`, clients: count, bytes: BYTES }))
+  /** @type {Record<'shared' | 'fresh' | 'byFresh' | 'reused' | 'byReused' | 'http' | 'oneHttp', number[]>} */
+  const taken = { shared: [], fresh: [], byFresh: [], reused: [], byReused: [], http: [], oneHttp: [] }
   for (let turn = -1; turn < REPETITIONS; turn++) {
     const one = await host.cold(1, (name) => host.readAll(name))
-    const many = await host.cold(READERS, (name) => host.readAll(name))
-    const copies = await copyAll(store, many.name, () => Buffer.allocUnsafeSlow(CHUNK))
-    const reused = Buffer.allocUnsafeSlow(CHUNK)
-    const manyReused = await host.cold(READERS, (name) => host.readInto(name, reused))
-    const copiesReused = await copyAll(store, manyReused.name, () => reused)
-    /** @param {number} count */
-    const fetchAll = (count) =>
-      host.coldOnce((name) => clients.ask('fetchAll', { port, path: `/${name}`, clients: count, bytes: BYTES }))
+    const shared = await host.cold(READERS, (name) => host.readAll(name, { shared: true }))
+    const fresh = await host.cold(READERS, (name) => host.readAll(name))
+    const freshCopies = await copyAll(store, fresh.name, () => Buffer.allocUnsafeSlow(CHUNK))
+    const memory = Buffer.allocUnsafeSlow(CHUNK)
+    const reused = await host.cold(READERS, (name) => host.readInto(name, memory))
+    const reusedCopies = await copyAll(store, reused.name, () => memory)
     const oneHttp = await fetchAll(1)
     const http = await fetchAll(READERS)
     await store.removeAsset(ASSET)
     if (turn < 0) continue
-    taken.one.push(one.ms)
-    taken.many.push(many.ms)
-    taken.copies.push(copies)
-    taken.manyReused.push(manyReused.ms)
-    taken.copiesReused.push(copiesReused)
+    taken.shared.push(shared.ms)
+    taken.fresh.push(fresh.ms)
+    taken.byFresh.push(one.ms + freshCopies)
+    taken.reused.push(reused.ms)
+    taken.byReused.push(one.ms + reusedCopies)
     taken.oneHttp.push(oneHttp)
     taken.http.push(http)
   }
-  /** @param {(turn: number) => number} ratio */
-  const ratios = (ratio) => spreadOf(taken.many.map((_, turn) => ratio(turn)))
-  const at = (/** @type {number[]} */ each, /** @type {number} */ turn) => each[turn] ?? Number.NaN
+  const byFresh = `one reader, and ${READERS} × FileHandle.read into fresh 256 KiB each time`
+  const cold = `${READERS} readers of one cold 16 MiB resource, from an origin at 100 MB/s`
   return [
-    {
-      name: `${READERS} readers of one cold 16 MiB resource, from an origin at 100 MB/s: the last is done`,
-      ratio: `${READERS} readers / (one reader + ${READERS} copies)`,
-      ratios: ratios((turn) => at(taken.many, turn) / (at(taken.one, turn) + at(taken.copies, turn))),
-      sides: {
-        [`${READERS} readers, chunks() of 256 KiB`]: spreadOf(taken.many),
-        'one reader': spreadOf(taken.one),
-        [`${READERS} × FileHandle.read, fresh 256 KiB each`]: spreadOf(taken.copies),
-      },
-      unit: 'ms',
-      target: { atMost: 0.9 },
-    },
-    {
-      name: `${READERS} readers of one cold 16 MiB resource, into one piece of memory that all of them use again`,
-      ratio: `${READERS} readers / (one reader + ${READERS} copies)`,
-      ratios: ratios((turn) => at(taken.manyReused, turn) / (at(taken.one, turn) + at(taken.copiesReused, turn))),
-      sides: {
-        [`${READERS} readers, waitRange and readAt`]: spreadOf(taken.manyReused),
-        [`${READERS} × FileHandle.read of 256 KiB`]: spreadOf(taken.copiesReused),
-      },
-      unit: 'ms',
-      target: undefined,
-    },
-    {
-      name: `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
-      ratio: `${READERS} clients / one client`,
-      ratios: ratios((turn) => at(taken.http, turn) / at(taken.oneHttp, turn)),
-      sides: { [`${READERS} clients, toNodeHandler`]: spreadOf(taken.http), 'one client': spreadOf(taken.oneHttp) },
-      unit: 'ms',
-      target: undefined,
-    },
+    beside(`${cold}: the last is done`, 'chunks({ shared: true })', taken.shared, byFresh, taken.byFresh, {
+      atMost: 0.9,
+    }),
+    beside(`${cold}: the last is done`, 'chunks(), fresh memory each', taken.fresh, byFresh, taken.byFresh, {
+      atMost: 0.9,
+    }),
+    beside(
+      `${cold}, into one piece of memory that all of them use again`,
+      'waitRange and readAt',
+      taken.reused,
+      `one reader, and ${READERS} × FileHandle.read into the same 256 KiB`,
+      taken.byReused,
+      { atMost: 0.9 },
+    ),
+    beside(
+      `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
+      `${READERS} clients, toNodeHandler`,
+      taken.http,
+      'one client',
+      taken.oneHttp,
+    ),
   ]
+}
+
+/**
+ * @param {string} name
+ * @param {string} ours
+ * @param {readonly number[]} ourTimes
+ * @param {string} theirs
+ * @param {readonly number[]} theirTimes
+ * @param {Result['target']} [target]
+ * @returns {Result}
+ */
+function beside(name, ours, ourTimes, theirs, theirTimes, target) {
+  return {
+    name,
+    ratio: `${ours} / ${theirs}`,
+    ratios: spreadOf(ourTimes.map((our, turn) => our / (theirTimes[turn] ?? Number.NaN))),
+    sides: { [ours]: spreadOf(ourTimes), [theirs]: spreadOf(theirTimes) },
+    unit: 'ms',
+    target,
+  }
 }
 
 const ASSET = 'film'
@@ -172,11 +182,14 @@ class Host {
     return ms
   }
 
-  /** @param {string} name */
-  async readAll(name) {
+  /**
+   * @param {string} name
+   * @param {{ shared?: boolean }} [options]
+   */
+  async readAll(name, options) {
     const reader = await this.#open(name)
     let bytes = 0
-    for await (const chunk of reader.chunks()) bytes += chunk.length
+    for await (const chunk of reader.chunks(options)) bytes += chunk.length
     reader.close()
     if (bytes !== BYTES) throw new Error(`read ${bytes} bytes`)
   }
