@@ -15,6 +15,8 @@ const LATENCY_MS = 20
 /** Bytes a second. */
 const RATE = 100_000_000
 const FIRST_BYTES = 50
+/** Until the code is compiled, as in a program that has been running for a while. */
+const WARM_UPS = times(40)
 const FILM = 64 * MIB
 const LARGE = 128 * MIB
 
@@ -45,8 +47,8 @@ async function firstByte(origin, filler) {
   const opens = []
   /** @type {number[]} */
   const fetches = []
-  for (let turn = -5; turn < times(FIRST_BYTES); turn++) {
-    const position = 1 + (((turn + 5) * 1_234_567) % (FILM - MIB))
+  for (let turn = -WARM_UPS; turn < times(FIRST_BYTES); turn++) {
+    const position = 1 + (((turn + WARM_UPS) * 1_234_567) % (FILM - MIB))
     const our = await beyondLatency(origin, `seek${turn}`, (url) => seek(filler, url, position))
     const their = await beyondLatency(origin, `fetch${turn}`, (url) => fetchOne(url, position))
     if (turn < 0) continue
