@@ -119,3 +119,23 @@ test('[core 16] closed and settled handles are not told, and a hook that throws 
   assert.deepEqual(leaked.sort(), ['reader', 'writer'])
   assert.equal(resource.writing, false)
 })
+
+test('[core 16] whoever opens after another closed is told of when lost, however often that one is closed', async () => {
+  const leaked: string[] = []
+  const resource = new Resource({
+    generation: 'g',
+    driver: new MemDriver(),
+    hooks: { leaked: (what) => leaked.push(what) },
+  })
+  const first = resource.openReader()
+  const lose = () => {
+    first.close()
+    resource.openReader()
+    first.close()
+  }
+  lose()
+  assert.equal(resource.handles, 1)
+  await collectUntil(() => leaked.length > 0)
+  assert.deepEqual(leaked, ['reader'])
+  assert.equal(resource.handles, 0)
+})

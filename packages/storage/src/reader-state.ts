@@ -1,6 +1,6 @@
 import { ReaderClosedError } from './errors.js'
 import { addGroup, type HookGroup, leaveGroup, type ReaderHooks } from './hooks.js'
-import { type Leakable, unwatch, watch } from './leaks.js'
+import type { Leakable } from './leaks.js'
 import type { Life } from './life.js'
 import type { Wait } from './wait.js'
 
@@ -36,10 +36,6 @@ export class ReaderState implements Leakable {
   addHooks(hooks: ReaderHooks): void {
     if (this.#closed) hooks.onClose?.()
     else this.group = addGroup(hooks, this.group)
-  }
-
-  watch(handle: object): void {
-    watch(handle, this)
   }
 
   close(): void {
@@ -85,7 +81,6 @@ export class ReaderState implements Leakable {
   #leave(): void {
     if (this.#closed) return
     this.#closed = true
-    unwatch(this)
     leaveGroup(this.group)
     this.life.readerLeft(this)
   }

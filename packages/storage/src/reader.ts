@@ -1,6 +1,7 @@
 import { copyTurns } from './copy-turns.js'
 import { InvalidOptionError, NotSupportedError } from './errors.js'
 import { hookable, type ReaderHooks, tellRead, tellWait } from './hooks.js'
+import { Guard } from './leaks.js'
 import { checkPosition, checkRange } from './positions.js'
 import { ReaderBase } from './reader-base.js'
 import { ReaderState } from './reader-state.js'
@@ -13,11 +14,12 @@ const eof: Promise<WaitOutcome> = Promise.resolve('eof')
 /** A reader of a `Resource`: no layer between it and the driver. */
 export class ReaderHandle extends ReaderBase {
   readonly #state: ReaderState
+  #guard: Guard | undefined
 
   constructor(state: ReaderState) {
     super()
     this.#state = state
-    state.watch(this)
+    this.#guard = Guard.over(state)
   }
 
   get generation(): string {
@@ -100,6 +102,9 @@ export class ReaderHandle extends ReaderBase {
 
   close(): void {
     this.#state.close()
+    const guard = this.#guard
+    this.#guard = undefined
+    guard?.release()
   }
 
   addHooks(hooks: ReaderHooks): void {
