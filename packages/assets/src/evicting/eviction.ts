@@ -1,4 +1,4 @@
-import { CisternError, StoreClosedError } from '@cistern/storage'
+import { CisternError, StoreClosedError, WriterClosedError } from '@cistern/storage'
 import { Pace } from '../index/pace.js'
 import type { AssetStat, Assets, EvictReason, StoreContext, StoreEvents } from '../types.js'
 import type { Reservation, Reservations } from './reservations.js'
@@ -72,10 +72,10 @@ export class Eviction {
   }
 
   /** Its writer settled: nobody wants what it waited for. */
-  withdraw(reservation: Reservation, error: Error): void {
+  withdraw(reservation: Reservation): void {
     for (const waiting of this.#waiting.of(reservation)) {
       this.#drop(waiting)
-      waiting.reject(error)
+      waiting.reject(new WriterClosedError('the writer settled before there was room'))
     }
   }
 

@@ -1,4 +1,4 @@
-import { CisternError, type ResourceWriter, WriterClosedError, wrapWriter } from '@cistern/storage'
+import { CisternError, type ResourceWriter, wrapWriter } from '@cistern/storage'
 import { Eviction } from '../evicting/eviction.js'
 import { type Reservation, Reservations } from '../evicting/reservations.js'
 import { Room } from '../evicting/room.js'
@@ -118,7 +118,7 @@ export class EvictAssets extends AssetsLayer {
       onSettled: () => {
         onSettled?.()
         reservation.end()
-        this.#eviction.withdraw(reservation, new WriterClosedError('the writer settled before there was room'))
+        this.#eviction.withdraw(reservation)
         this.#tidy()
       },
     })
