@@ -152,3 +152,31 @@ test('[core 15] the size of a closed file is not that of another', async () => {
   await driver.close()
   assert.throws(() => driver.size, StorageIoError)
 })
+
+test('what was only read is closed at once, after its last read, and on another thread when the file was unlinked', async () => {
+  using folder = new TemporaryFolder()
+  fs.writeFileSync(folder.file('a'), 'abcdef')
+  const kept = FileDriver.open(folder.file('a'))
+  const reading = kept.read(0, new Uint8Array(6))
+  const closed = kept.close()
+  assert.ok(isOpen(kept.fd, folder.file('a')))
+  assert.equal(await reading, 6)
+  await closed
+  const idle = FileDriver.open(folder.file('a'))
+  void idle.close()
+  assert.ok(!isOpen(idle.fd, folder.file('a')))
+  const gone = FileDriver.open(folder.file('a'))
+  const aside = mock.method(fs, 'close')
+  gone.unlinked()
+  await gone.close()
+  assert.equal(aside.mock.callCount(), 1)
+  mock.restoreAll()
+})
+
+function isOpen(fd: number, path: string): boolean {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`) === path
+  } catch {
+    return false
+  }
+}

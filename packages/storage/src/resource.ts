@@ -39,10 +39,19 @@ export class Resource {
   readonly #life: Life
 
   constructor(options: ResourceOptions) {
-    const renew = options.hooks?.renew
+    const { generation, driver, coverage, length, validator, committed, hooks, path } = options
+    const renew = hooks?.renew
+    // Field by field: a spread takes longer than all else here.
     this.#life = new Life({
-      ...options,
-      renew: renew && (async () => (await renew.call(options.hooks)).#life),
+      generation,
+      driver,
+      coverage,
+      length,
+      validator,
+      committed,
+      hooks,
+      path,
+      renew: renew && (async () => (await renew.call(hooks)).#life),
     })
   }
 

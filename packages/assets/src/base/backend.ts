@@ -31,6 +31,8 @@ export interface StoredDriver extends Driver {
   readonly stat?: (() => StoredLook) | undefined
   /** The bytes have their final name. */
   published?(): void
+  /** The bytes were removed, or are about to be: closing may have to let go of all of them. */
+  unlinked?(): void
   /** Writes what is still held in memory only; a sync does so, too. */
   spill?(): Promise<void>
 }

@@ -453,12 +453,13 @@ export class BaseCore {
   #close(live: LiveGeneration): void {
     this.records.clean(live.flushing)
     const hasOutput = live.stage === 'filling' && live.raw !== undefined
-    // Its file may still be in the making: whoever opens it again has the next turn. Nothing is lost by a descriptor that
-    // would not close cleanly after its sync.
-    void this.keys.queue(live.key, async () => {
+    // Nothing is lost by a descriptor that would not close cleanly after its sync.
+    const close = async (): Promise<void> => {
       await live.close().catch(() => undefined)
       if (hasOutput) await this.#forgetOutput(live)
-    })
+    }
+    // Its file may still be in the making: whoever opens it again has the next turn.
+    void (live.stage === 'published' ? close() : this.keys.queue(live.key, close))
     if (live.stage === 'recorded' && live.replaces.length > 0)
       this.#unpublished.set(live.generation, live.replaces.splice(0))
     const state = this.keys.known(live.key)

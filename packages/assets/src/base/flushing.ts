@@ -170,7 +170,7 @@ export class Flushing implements Flushable {
         )
       this.#unpublished = failure !== undefined
       // Source bytes that never left memory are of no more use.
-      await this.#live.raw?.close().catch(() => undefined)
+      await this.#live.raw?.close(() => true).catch(() => undefined)
     }
     const waiting = this.#waiting
     this.#waiting = []

@@ -5,7 +5,7 @@ import type { ResourceKey } from '../key.js'
 import type { BaseCore } from './base-core.js'
 import { Flushing } from './flushing.js'
 import { OutputHooks, PlainHooks, RawHooks } from './live-hooks.js'
-import { Part, type PartOptions } from './part.js'
+import { Part, type PartBytes } from './part.js'
 import type { RunningIntegrity } from './running-integrity.js'
 
 /**
@@ -26,9 +26,9 @@ export interface LiveOptions {
   readonly name: string
   readonly purpose: Purpose
   readonly stage: Stage
-  readonly output: Omit<PartOptions, 'hooks' | 'generation' | 'path'>
+  readonly output: PartBytes
   /** Present for what goes through a processor: source bytes go here, what readers see into `output`. */
-  readonly raw?: Omit<PartOptions, 'hooks' | 'generation' | 'path'> | undefined
+  readonly raw?: PartBytes | undefined
   readonly processor?: string | undefined
   readonly metadata?: Uint8Array | undefined
   readonly validator?: string | undefined
@@ -79,9 +79,9 @@ export class LiveGeneration {
     this.unsynced = options.unsynced ?? false
     this.flushing = new Flushing(core, this)
     const path = () => (this.stage === 'published' ? this.output.driver.path : undefined)
-    this.raw = raw && new Part({ ...raw, generation, hooks: new RawHooks(core, this) })
+    this.raw = raw && new Part(raw, { generation, hooks: new RawHooks(core, this) })
     const hooks = raw ? new OutputHooks(core, this) : new PlainHooks(core, this)
-    this.output = new Part({ ...output, generation, path, hooks })
+    this.output = new Part(output, { generation, path, hooks })
     core.opened.add(this)
   }
 
@@ -225,7 +225,8 @@ export class LiveGeneration {
 
   /** Closes the descriptors after what is in flight. */
   close(): Promise<void> {
-    this.#closed ??= Promise.all([this.output.close(), this.raw?.close()])
+    const isGone = (): boolean => this.stage === 'gone'
+    this.#closed ??= Promise.all([this.output.close(isGone), this.raw?.close(isGone)])
       .then(() => undefined)
       .finally(() => this.#core.opened.delete(this))
     return this.#closed

@@ -1,18 +1,26 @@
 import { type BigIntStats, fstatSync, lstatSync } from 'node:fs'
 import { FileDriver } from '@cistern/storage'
-import type { StoredDriver } from '../base/backend.js'
+import type { StoredDriver, StoredLook } from '../base/backend.js'
 
 /** Opens a file of the store. `final`: where it is, or will be, once published. */
-export const openStored = (path: string, final: string, options: { readonly writable: boolean }): StoredDriver =>
-  stored(FileDriver.open(path, options), final)
+export function openStored(path: string, final: string, { writable }: { readonly writable: boolean }): StoredDriver {
+  let opened: StoredLook | undefined
+  const driver = FileDriver.open(path, { writable, seen: (stat) => (opened = look(stat)) })
+  return stored(driver, final, writable ? undefined : opened)
+}
 
 /** Creates a part that must not exist yet. */
 export const createStored = async (path: string, final: string): Promise<StoredDriver> =>
   stored(await FileDriver.createAside(path), final)
 
-const stored = (driver: FileDriver, final: string): StoredDriver =>
+/** `opened`: what it looked like when it was opened, for the first who asks, of a file that nobody writes. */
+const stored = (driver: FileDriver, final: string, opened?: StoredLook): StoredDriver =>
   Object.assign(driver, {
-    stat: () => look(fstatSync(driver.fd, { bigint: true })),
+    stat: () => {
+      const seen = opened ?? look(fstatSync(driver.fd, { bigint: true }))
+      opened = undefined
+      return seen
+    },
     published: () => driver.moved(final),
   })
 
@@ -27,7 +35,7 @@ export function lookAt(path: string): {
 }
 
 /** Inode and time of change: what a replaced or rewritten file cannot share with the one that was recorded. */
-const look = (stat: BigIntStats): { readonly length: number; readonly fingerprint: string } => ({
+const look = (stat: BigIntStats): StoredLook => ({
   length: Number(stat.size),
   fingerprint: `${stat.ino.toString(36)}.${stat.mtimeNs.toString(36)}`,
 })
