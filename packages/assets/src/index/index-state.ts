@@ -5,6 +5,7 @@ import type { ActiveSlot, CommittedSlot, Entry } from './entry.js'
 import { blockRecords } from './entry-records.js'
 import { customNames, Leaf, sortKey } from './leaf.js'
 import type { IndexRecord, PackedLeaf, Stray } from './record.js'
+import { StrayNames } from './stray-names.js'
 
 /** Decoded leaves kept at once: some 16,000 resources. */
 const DECODED_LEAVES = 256
@@ -25,6 +26,7 @@ export class IndexState {
   readonly strays: Map<string, Unnamed> = new Map()
   /** Their generations, by asset. */
   readonly #straysByAsset = new Map<string, Set<string>>()
+  readonly #strayNames = new Map<string, StrayNames>()
   readonly unproven: Set<string> = new Set()
   /** Damage was found, now or before, and no whole verification has passed since. */
   suspect = false
@@ -261,6 +263,10 @@ export class IndexState {
     const known = this.strays.get(stray.generation)
     const siblings = this.#straysByAsset.get(stray.asset) ?? new Set()
     this.#straysByAsset.set(stray.asset, siblings.add(stray.generation))
+    const names = this.#strayNames.get(stray.asset) ?? new StrayNames()
+    this.#strayNames.set(stray.asset, names)
+    if (known) names.delete(known)
+    names.add(stray)
     this.strays.set(stray.generation, {
       ...stray,
       published: stray.published || (known?.published ?? false),
@@ -275,7 +281,10 @@ export class IndexState {
     this.strays.delete(generation)
     const siblings = this.#straysByAsset.get(stray.asset)
     siblings?.delete(generation)
-    if (siblings?.size === 0) this.#straysByAsset.delete(stray.asset)
+    this.#strayNames.get(stray.asset)?.delete(stray)
+    if (siblings?.size !== 0) return
+    this.#straysByAsset.delete(stray.asset)
+    this.#strayNames.delete(stray.asset)
   }
 
   #applyUse(asset: string, use: number): void {
@@ -340,6 +349,11 @@ export class IndexState {
   #open(leaf: Leaf): Leaf {
     if (!leaf.isDecoded || this.#decoded.get(leaf) === undefined) this.#decoded.set(leaf, true)
     return leaf
+  }
+
+  /** Whether a stray of another path has the file name `lower`, is a folder above it, or lies below it. */
+  isStraysName(asset: string, lower: string, path: string): boolean {
+    return this.#strayNames.get(asset)?.isTaken(lower, path) ?? false
   }
 
   *straysOf(asset: string): Generator<Stray> {

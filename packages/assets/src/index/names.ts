@@ -19,9 +19,7 @@ export function isNameFree(state: IndexState, asset: string, path: string, name:
   }
   for (const [file, owner] of state.rows.get(asset)?.names ?? [])
     if (owner !== path && collide(file, lower)) return false
-  for (const stray of state.straysOf(asset))
-    if (isOther(stray) && collide(stray.name.toLowerCase(), lower)) return false
-  return true
+  return !state.isStraysName(asset, lower, path)
 }
 
 /** Entries whose path is `lower` but for the case of letters; they stand first among those with that prefix. */
@@ -33,7 +31,8 @@ function* pathsLike(state: IndexState, asset: string, lower: string): Generator<
   }
 }
 
-function* foldersOf(path: string): Generator<string> {
+/** The folders above it, outermost first. */
+export function* foldersOf(path: string): Generator<string> {
   for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) yield path.slice(0, slash)
 }
 
