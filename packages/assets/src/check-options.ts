@@ -34,6 +34,9 @@ export function checkOptions<Options extends object>(
   options: unknown,
   spec: OptionSpec<Options>,
 ): Checked<Options> {
+  const required = requiredOf(spec)
+  // Most calls give none: they are hot.
+  if (options === undefined && required.length === 0) return NONE as Checked<Options>
   const bag = options === undefined ? {} : options
   if (!isBag(bag)) throw new InvalidOptionError(`${where}: options must be an object, got ${described(options)}`)
 
@@ -48,12 +51,24 @@ export function checkOptions<Options extends object>(
     checkValue(`${where}: option '${name}'`, value, found)
     checked[name] = value
   }
-  for (const [name, { required, expects }] of Object.entries(rules)) {
-    if (required && checked[name] === undefined) {
-      throw new InvalidOptionError(`${where}: option '${name}' is required and must be ${expects}`)
+  for (const name of required) {
+    if (checked[name] === undefined) {
+      throw new InvalidOptionError(`${where}: option '${name}' is required and must be ${rules[name]?.expects}`)
     }
   }
   return Object.freeze(checked) as Checked<Options>
+}
+
+const NONE: object = Object.freeze({})
+const requiredNames = new WeakMap<object, readonly string[]>()
+
+function requiredOf(spec: Readonly<Record<string, Rule<unknown>>>): readonly string[] {
+  let names = requiredNames.get(spec)
+  if (names === undefined) {
+    names = Object.keys(spec).filter((name) => spec[name]?.required)
+    requiredNames.set(spec, names)
+  }
+  return names
 }
 
 /** A rule for an option that may be left out. `expects`: what stands behind "must be" in the message. */

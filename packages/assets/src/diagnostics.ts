@@ -32,6 +32,11 @@ export function publish(name: keyof StoreEvents, content: unknown): void {
 /** Runs `work`; tells its beginning, its end and its failure to those who trace `verb`. */
 export function traced<T>(verb: TracedVerb, key: string | undefined, work: () => Promise<T>): Promise<T> {
   const { start, end, asyncStart, asyncEnd, error } = verbs[verb]
-  const isTraced = [start, end, asyncStart, asyncEnd, error].some(({ hasSubscribers }) => hasSubscribers)
+  const isTraced =
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
   return isTraced ? verbs[verb].tracePromise(work, { key }) : work()
 }
