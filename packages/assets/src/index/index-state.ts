@@ -64,7 +64,7 @@ export class IndexState {
   entry(asset: string, path: string): Entry | undefined {
     const row = this.rows.get(asset)
     if (row === undefined || row.resources === 0) return undefined
-    return this.#open(row.leafOf(path)).entries.get(path)
+    return this.#open(row.leafOf(path)).get(path)
   }
 
   /** Entries whose lower-cased path starts with `prefix` (lower-cased), in order. */
@@ -235,7 +235,7 @@ export class IndexState {
     if (active?.generation !== record.generation) return this.strays.get(record.generation)?.[record.part]
     if (this.#reflects(record.asset, record.path, sequence)) return undefined
     if (record.part === 'source') {
-      row?.leafOf(record.path).touch(sequence)
+      row?.leafOf(record.path).touch(sequence, record.path)
       return active.source
     }
     const output = this.#output.get(record.generation) ?? {
@@ -297,7 +297,7 @@ export class IndexState {
   #set(asset: string, entry: Entry, sequence: number): void {
     const row = this.row(asset)
     const leaf = this.#open(row.leafOf(entry.path))
-    const before = leaf.entries.get(entry.path)
+    const before = leaf.get(entry.path)
     const gone = entry.committed === undefined && entry.active === undefined
     if (before === undefined && gone) return this.release(row)
     this.#rename(row, before, gone ? undefined : entry)

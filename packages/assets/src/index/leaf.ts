@@ -1,6 +1,5 @@
-import { BlockMap } from './blocks.js'
 import { type Entry, storedBytes } from './entry.js'
-import { activeFields, committedFields, type Fields, pack, toActive, toCommitted, unpack } from './record.js'
+import { PackedEntries, packEntries } from './packed-entries.js'
 
 /** Most resources that one leaf holds before it is split. */
 export const LEAF_MAX = 64
@@ -17,10 +16,23 @@ export const sortKey = (path: string): string => {
 const pathOf = (key: string): string => key.slice(key.indexOf('\0') + 1)
 
 const NOTHING = new Uint8Array()
+/** Entries that are decoded one by one before all of a leaf are. */
+const SINGLES = 8
+
+/** An entry that was decoded alone, and where it stands packed. */
+interface Single {
+  /** `undefined`: it is gone, or never was there. */
+  entry: Entry | undefined
+  isChanged: boolean
+  readonly start: number
+  readonly end: number
+  /** Bytes it occupied as it was packed. */
+  readonly packedBytes: number
+}
 
 /**
- * Up to 64 resources of one asset. Packed, as they stand in `cov.bin`, until one of them is looked at; decoded, and
- * packed anew when it falls out of the index's LRU of decoded leaves.
+ * Up to 64 resources of one asset. Packed, as they stand in `cov.bin`, until one of them is looked at; those are decoded,
+ * or all of them, and what changed is packed anew when the leaf falls out of the index's LRU of decoded ones.
  */
 export class Leaf {
   /** Sort key from which on this leaf holds the asset's paths; '' for an asset's first. */
@@ -34,7 +46,10 @@ export class Leaf {
   #start: number
   #end: number
   #stored: number
+  /** All of them, decoded. */
   #entries: Map<string, Entry> | undefined
+  /** Those that were looked at or changed, while the others stay packed. */
+  #singles: Map<string, Single> | undefined
   /** Sort keys of the decoded entries, in order; made when it is first asked for. */
   #order: string[] | undefined
   #stale = false
@@ -48,25 +63,51 @@ export class Leaf {
     this.#end = end
   }
 
+  /** Some of it is. */
   get isDecoded(): boolean {
-    return this.#entries !== undefined
+    return this.#entries !== undefined || this.#singles !== undefined
   }
 
   /** Bytes that its resources occupy, by what is on record. */
   get stored(): number {
-    if (this.#stale) this.#stored = [...this.entries.values()].reduce((sum, entry) => sum + storedBytes(entry), 0)
+    if (!this.#stale) return this.#stored
+    // Of singles, what is packed and what it was then stay as they are.
+    if (this.#singles)
+      return [...this.#singles.values()].reduce(
+        (sum, { entry, packedBytes }) => sum + (entry ? storedBytes(entry) : 0) - packedBytes,
+        this.#stored,
+      )
+    this.#stored = [...this.entries.values()].reduce((sum, entry) => sum + storedBytes(entry), 0)
     return this.#stored
   }
 
+  /** Decodes all of it. */
   get entries(): ReadonlyMap<string, Entry> {
     if (this.#entries === undefined) {
-      const packed = this.#chunk.subarray(this.#start, this.#end)
-      this.#entries = packed.byteLength === 0 ? new Map<string, Entry>() : unpackEntries(packed)
+      this.#entries = this.#end > this.#start ? this.#packedEntries().all() : new Map<string, Entry>()
+      for (const [path, { entry }] of this.#singles ?? []) {
+        // The very ones that were given out: their blocks may change.
+        if (entry) this.#entries.set(path, entry)
+        else this.#entries.delete(path)
+      }
+      this.#singles = undefined
     }
     return this.#entries
   }
 
+  /** Decodes this entry, and no other while few are asked for. */
+  get(path: string): Entry | undefined {
+    const single = this.#single(path)
+    return single ? single.entry : this.entries.get(path)
+  }
+
   set(entry: Entry): void {
+    const single = this.#single(entry.path)
+    if (single) {
+      single.entry = entry
+      single.isChanged = true
+      return
+    }
     const entries = this.#own()
     if (this.#order && !entries.has(entry.path)) {
       const key = sortKey(entry.path)
@@ -76,15 +117,41 @@ export class Leaf {
   }
 
   delete(path: string): boolean {
+    const single = this.#single(path)
+    if (single) {
+      const wasThere = single.entry !== undefined
+      single.entry = undefined
+      single.isChanged = true
+      return wasThere
+    }
     const isGone = this.#own().delete(path)
     if (isGone && this.#order) this.#order.splice(firstFrom(this.#order, sortKey(path)), 1)
     return isGone
   }
 
-  /** Marks a decoded leaf as changed when something inside an entry was (its blocks). */
-  touch(sequence: number): void {
+  /** Marks a decoded leaf as changed; `path`: when something inside this entry was (its blocks). */
+  touch(sequence: number, path?: string): void {
     this.sequence = sequence
     this.#stale = true
+    const single = path === undefined ? undefined : this.#singles?.get(path)
+    if (single) single.isChanged = true
+  }
+
+  /** `undefined` where all are decoded, or are about to be. */
+  #single(path: string): Single | undefined {
+    if (this.#entries !== undefined || this.#end === this.#start) return undefined
+    const known = this.#singles?.get(path)
+    if (known !== undefined) return known
+    if (this.#singles && this.#singles.size >= SINGLES) return undefined
+    const found = this.#packedEntries().find(path)
+    const single = { ...found, packedBytes: found.entry ? storedBytes(found.entry) : 0, isChanged: false }
+    this.#singles ??= new Map()
+    this.#singles.set(path, single)
+    return single
+  }
+
+  #packedEntries(): PackedEntries {
+    return new PackedEntries(this.#chunk, this.#start, this.#end)
   }
 
   #own(): Map<string, Entry> {
@@ -108,7 +175,7 @@ export class Leaf {
 
   /** As it stands in a snapshot; copies bytes when nothing changed since. */
   packed(): Uint8Array {
-    if (this.#entries !== undefined && (this.#stale || this.#end === 0)) this.#pack()
+    if (this.#stale || (this.#entries !== undefined && this.#end === this.#start)) this.#pack()
     return this.#chunk.subarray(this.#start, this.#end)
   }
 
@@ -117,14 +184,18 @@ export class Leaf {
     if (this.count === 0) return
     this.packed()
     this.#entries = undefined
+    this.#singles = undefined
     this.#order = undefined
   }
 
   #pack(): void {
+    const changed = [...(this.#singles?.values() ?? [])].filter(({ isChanged }) => isChanged)
+    const packed = this.#singles && this.#packedEntries().with(changed)
     this.#stored = this.stored
-    this.#chunk = packEntries(this.sorted())
+    this.#chunk = packed ?? packEntries(this.sorted())
     this.#start = 0
     this.#end = this.#chunk.byteLength
+    this.#singles = undefined
     this.#stale = false
   }
 
@@ -163,72 +234,4 @@ export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1
 export function customNames(entry: Entry): string[] {
   const names = [entry.committed?.name, entry.active?.name].filter((name) => name !== undefined && name !== entry.path)
   return [...new Set(names as string[])]
-}
-
-/**
- * [[earliest commit, …sessions], path, committed, active, path, …]. Generations are split into session and counter,
- * sessions kept once a leaf, commits timed from the earliest, and a name that equals the path left out: most of an
- * index is these.
- */
-function packEntries(entries: readonly Entry[]): Uint8Array {
-  const earliest = entries.reduce(
-    (at, { committed }) => Math.min(at, committed?.committedAt ?? at),
-    Number.MAX_SAFE_INTEGER,
-  )
-  const sessions: string[] = []
-  const short = (path: string, fields: unknown[]): unknown[] => {
-    const [session, counter] = splitGeneration(String(fields[0]))
-    let at = sessions.indexOf(session)
-    if (at < 0) at = sessions.push(session) - 1
-    return [at, counter, fields[1] === path ? 0 : fields[1], ...fields.slice(2)]
-  }
-  const flat: unknown[] = [[earliest, sessions]]
-  for (const { path, committed, active } of entries) {
-    const timed = committed && { ...committed, committedAt: committed.committedAt - earliest }
-    flat.push(path)
-    flat.push(timed ? [timed.checksums, ...short(path, committedFields(timed))] : 0)
-    flat.push(active ? [...active.source.encode(), ...short(path, activeFields(active))] : 0)
-  }
-  return pack(flat)
-}
-
-function unpackEntries(packed: Uint8Array): Map<string, Entry> {
-  const entries = new Map<string, Entry>()
-  const flat = unpack(packed) as unknown[]
-  const [earliest, sessions] = flat[0] as [number, string[]]
-  const long = (path: string, fields: Fields): Fields => [
-    `${sessions[fields[0] as number]}-${(fields[1] as number).toString(36)}`,
-    fields[2] === 0 ? path : fields[2],
-    ...fields.slice(3),
-  ]
-  for (let i = 1; i + 2 < flat.length; i += 3) {
-    const path = flat[i] as string
-    const [c, a] = [flat[i + 1], flat[i + 2]]
-    entries.set(path, {
-      path,
-      committed: Array.isArray(c) ? unpackCommitted(long(path, c.slice(1)), c[0], earliest) : undefined,
-      active: Array.isArray(a) ? unpackActive(path, a, long) : undefined,
-    })
-  }
-  return entries
-}
-
-function unpackCommitted(fields: Fields, checksums: Uint8Array, earliest: number): Entry['committed'] {
-  const committed = toCommitted(fields)
-  return {
-    ...committed,
-    committedAt: committed.committedAt + earliest,
-    checksums: Uint8Array.prototype.slice.call(checksums),
-  }
-}
-
-function unpackActive(path: string, fields: Fields, long: (path: string, fields: Fields) => Fields): Entry['active'] {
-  const source = new BlockMap()
-  source.apply(fields[0] as Fields, fields[1] as Fields)
-  return { ...toActive(long(path, fields.slice(2))), source }
-}
-
-function splitGeneration(generation: string): [session: string, counter: number] {
-  const dash = generation.lastIndexOf('-')
-  return [generation.slice(0, dash), Number.parseInt(generation.slice(dash + 1), 36)]
 }

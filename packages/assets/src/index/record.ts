@@ -122,8 +122,12 @@ export function encodeRecord(record: IndexRecord, session: string): Uint8Array {
   return Uint8Array.prototype.slice.call(packr.pack([CODES[record.type], session, ...fieldsOf(record)]))
 }
 
-export const pack = (value: unknown): Uint8Array => Uint8Array.prototype.slice.call(packr.pack(value))
-export const unpack = (bytes: Uint8Array): unknown => packr.unpack(bytes)
+/** A view of a buffer that others share: to be copied soon. */
+export const packed = (value: unknown): Uint8Array => packr.pack(value)
+export const pack = (value: unknown): Uint8Array => Uint8Array.prototype.slice.call(packed(value))
+/** What stands in [start, end) of `bytes`. */
+export const unpack = (bytes: Uint8Array, start = 0, end: number = bytes.byteLength): unknown =>
+  packr.unpack(bytes, { start, end })
 
 export interface DecodedRecord {
   readonly record: IndexRecord
