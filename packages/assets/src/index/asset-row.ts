@@ -86,6 +86,10 @@ export class RecencyList {
     this.#newest = row
   }
 
+  has(row: AssetRow): boolean {
+    return row.older !== undefined || row === this.#oldest
+  }
+
   remove(row: AssetRow): void {
     for (const cursor of this.#cursors) if (cursor.next === row) cursor.next = row.newer
     if (row.older) row.older.newer = row.newer

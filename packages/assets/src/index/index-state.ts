@@ -4,6 +4,7 @@ import { BlockMap } from './blocks.js'
 import type { ActiveSlot, CommittedSlot, Entry } from './entry.js'
 import { blockRecords } from './entry-records.js'
 import { customNames, Leaf, sortKey } from './leaf.js'
+import { RecentRows } from './recent-rows.js'
 import type { IndexRecord, PackedLeaf, Stray } from './record.js'
 import { StrayNames } from './stray-names.js'
 
@@ -23,6 +24,7 @@ interface Unnamed extends Stray {
 export class IndexState {
   readonly rows: Map<string, AssetRow> = new Map()
   readonly recency: RecencyList = new RecencyList()
+  readonly #recent = new RecentRows()
   readonly strays: Map<string, Unnamed> = new Map()
   /** Their generations, by asset. */
   readonly #straysByAsset = new Map<string, Set<string>>()
@@ -95,9 +97,18 @@ export class IndexState {
     }
   }
 
+  /** The asset's row, for who uses it now: those in use are found sooner. */
+  find(asset: string): AssetRow | undefined {
+    let row = this.#recent.get(asset)
+    if (row !== undefined) return row
+    row = this.rows.get(asset)
+    if (row !== undefined) this.#recent.add(row)
+    return row
+  }
+
   /** The asset's row, made if need be, at the newest end. */
   row(asset: string): AssetRow {
-    let row = this.rows.get(asset)
+    let row = this.find(asset)
     if (row === undefined) {
       row = new AssetRow(asset)
       this.rows.set(asset, row)
@@ -110,6 +121,7 @@ export class IndexState {
   release(row: AssetRow): void {
     if (!row.isEmpty || this.isReplayed || this.rows.get(row.name) !== row) return
     this.rows.delete(row.name)
+    this.#recent.delete(row)
     this.recency.remove(row)
   }
 
@@ -329,7 +341,7 @@ export class IndexState {
   }
 
   #load({ asset, first, count, stored, asOf, names, packed }: PackedLeaf): void {
-    const row = this.row(asset)
+    const row = this.rows.get(asset) ?? this.row(asset)
     // Views would cost a hundred bytes each: only the buffer they share is kept, and where to look.
     if (this.#chunk?.buffer !== packed.buffer) this.#chunk = new Uint8Array(packed.buffer)
     const leaf = new Leaf(first, count, stored, this.#chunk, packed.byteOffset, packed.byteOffset + packed.byteLength)

@@ -29,6 +29,8 @@ export interface StoreIndexParts {
 /** Recency and leases alone force no sync: they ride with the next flush, or go after this long. */
 const RIDE_MS = 5000
 const USES_PER_RECORD = 1000
+/** Sooner when so many assets are to go: to put more of them into records at once would hold the event loop. */
+const RIDERS_AT_ONCE = 8 * USES_PER_RECORD
 
 type StateListener = (state: 'degraded' | 'restored' | 'readonly', error: Error | undefined) => void
 
@@ -277,7 +279,7 @@ export class MainIndex implements StoreIndex {
   // ── using and pinning ────────────────────────────────────────────────────────────────────────────────────────────
 
   touch(asset: string): void {
-    const row = this.#state.rows.get(asset)
+    const row = this.#state.find(asset)
     if (row === undefined) return
     this.#state.touch(row)
     this.#usedRows.add(row)
@@ -339,7 +341,7 @@ export class MainIndex implements StoreIndex {
   riders(): IndexRecord[] {
     clearTimeout(this.#rideTimer)
     this.#rideTimer = undefined
-    const alive = (rows: Set<AssetRow>) => [...rows].filter((row) => this.#state.rows.get(row.name) === row)
+    const alive = (rows: Set<AssetRow>) => [...rows].filter((row) => this.#state.recency.has(row))
     // In order of use: replaying them must leave the same order.
     const uses = alive(this.#usedRows)
       .map((row) => [row.name, row.use] as const)
@@ -355,13 +357,16 @@ export class MainIndex implements StoreIndex {
     return records
   }
 
+  #sendRiders(): void {
+    for (const rider of this.riders()) this.#log.push(rider) // in memory they stand already
+    this.appended(this.#log.pushed).catch(() => undefined) // reported as `degraded`
+  }
+
   #ride(): void {
-    if (this.#rideTimer !== undefined || this.#closed !== undefined) return
-    this.#rideTimer = setTimeout(() => {
-      this.#rideTimer = undefined
-      for (const rider of this.riders()) this.#log.push(rider) // in memory they stand already
-      this.appended(this.#log.pushed).catch(() => undefined) // reported as `degraded`
-    }, RIDE_MS)
+    if (this.#closed !== undefined) return
+    if (Math.max(this.#usedRows.size, this.#leasedRows.size) >= RIDERS_AT_ONCE) return this.#sendRiders()
+    if (this.#rideTimer !== undefined) return
+    this.#rideTimer = setTimeout(() => this.#sendRiders(), RIDE_MS)
     this.#rideTimer.unref()
   }
 
