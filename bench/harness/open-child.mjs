@@ -1,4 +1,5 @@
-// A process of its own, as a start is: `node --expose-gc open-child.mjs store ROOT` or `… unpack FILE`. Sends what it took.
+// A process of its own, as a start is: `node --expose-gc open-child.mjs store ROOT` or `… unpack FILE`. Sends what it took,
+// and dies without closing: what a close would write is not looked at.
 import { readFileSync } from 'node:fs'
 import { AssetStore } from '@cistern/assets'
 import { unpack } from 'msgpackr'
@@ -6,7 +7,7 @@ import { unpack } from 'msgpackr'
 /** What one start took: its time, what stays in memory, and how many resources are there. @typedef {{ ms: number, bytes: number, resources: number }} Start */
 
 const [what, where = ''] = process.argv.slice(2)
-process.send?.(what === 'store' ? await openStore(where) : unpackFile(where))
+process.send?.(what === 'store' ? await openStore(where) : unpackFile(where), () => process.exit())
 
 /**
  * @param {string} root
@@ -19,7 +20,6 @@ async function openStore(root) {
   const ms = performance.now() - started
   const bytes = memory() - before
   const { resources } = store.stats()
-  await store.close()
   return { ms, bytes, resources }
 }
 

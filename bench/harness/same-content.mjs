@@ -1,39 +1,41 @@
 import { writeFileSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
-import { AssetStore } from '@cistern/assets'
 import { pack } from 'msgpackr'
-import { fingerprintLike } from './memory-backend.mjs'
+import { decodeMetadata } from '../../packages/assets/dist/metadata.js'
+import { assetName, committedOf, originOf } from './large-index.mjs'
+import { onceARun } from './once-a-run.mjs'
+
+/** @import { Origin, Shape } from './large-index.mjs' */
 
 /**
- * What a store's index knows, as one msgpack file of plain arrays: the least that someone would have who keeps the same
- * in memory without an index of ours.
- * @param {string} root
- * @param {string} file
+ * What a large index knows, as one msgpack file of plain arrays: the least that someone would have who keeps the same in
+ * memory without an index of ours. Written once in a run.
+ * @param {Shape} shape
+ * @returns {Promise<string>} Where.
  */
-export async function packSameContent(root, file) {
-  const store = await AssetStore.open({ root, minFreeBytes: 0 })
-  try {
-    const assets = [...store.assets()].map(({ asset, pinned }, use) => [asset, use, pinned, resourcesOf(store, asset)])
-    writeFileSync(file, pack(assets))
-  } finally {
-    await store.close()
-  }
+export async function sameContent(shape) {
+  const folder = await onceARun(`content ${shape.assets} ${shape.perAsset}`, async (fresh) => {
+    writeFileSync(`${fresh}/packed.bin`, pack(contentOf(shape)))
+  })
+  return `${folder}/packed.bin`
+}
+
+/** @param {Shape} shape */
+function contentOf({ assets, perAsset }) {
+  const origin = originOf(perAsset)
+  return Array.from({ length: assets }, (_, asset) => {
+    const resources = Array.from({ length: perAsset }, (_, index) => resourceOf(asset, index, origin))
+    return [assetName(asset), (asset + 1) * perAsset, false, resources]
+  })
 }
 
 /**
- * @param {AssetStore} store
- * @param {string} asset
+ * @param {number} asset
+ * @param {number} index
+ * @param {Origin} origin
  */
-function resourcesOf(store, asset) {
-  return [...store.resources(asset)].map((stat) => [
-    stat.key.path,
-    stat.generation,
-    stat.state,
-    stat.length,
-    stat.coverage.toFlat(),
-    [crc32(stat.key.id)], // of its one block
-    fingerprintLike(stat.length),
-    stat.committedAt?.getTime(),
-    stat.metadata,
-  ])
+function resourceOf(asset, index, origin) {
+  const { name, generation, length, checksums, fingerprint, committedAt, metadata } = committedOf(asset, index, origin)
+  const blocks = [Buffer.from(checksums).readUInt32LE()]
+  const told = metadata && decodeMetadata(metadata)
+  return [name, generation, 'committed', length, [0, length], blocks, fingerprint, committedAt, told]
 }
