@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import fs, { existsSync, writeFileSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import fs, { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { rm, unlink, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -16,7 +16,7 @@ test('[core 26] what is begun in a folder whose last file is being removed finds
       const file = join(folder, `${name}${round}`)
       await folders.during(folder, () => writeFile(file, '', { flag: 'wx' }))
       await rm(file)
-      await folders.removeEmpty(folder)
+      await folders.emptying(folder, async () => {})
     }
   }
   await Promise.all(['a', 'b', 'c', 'd'].map(comeAndGo))
@@ -30,7 +30,7 @@ test('a folder above one in which something is being made stays', async (t) => {
   const below = join(root, 'film', 'part')
   await folders.during(below, async () => {
     if (!existsSync(below)) throw Object.assign(new Error('not there yet'), { code: 'ENOENT' })
-    await folders.removeEmpty(below)
+    await folders.emptying(below, async () => {})
     writeFileSync(join(below, 'a'), '')
   })
   assert.ok(existsSync(join(below, 'a')))
@@ -67,4 +67,17 @@ test('what fails for another reason is tried once', async (t) => {
   })
   await assert.rejects(refused, { code: 'EACCES' })
   assert.equal(tries, 1)
+})
+
+test('a folder goes with the last of those who empty it at once, however the others end', async (t) => {
+  const folder = join(tempFolder(t), 'film')
+  mkdirSync(folder)
+  const folders = new Folders(join(folder, '..'))
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  for (const name of names) writeFileSync(join(folder, name), '')
+  const ends = await Promise.allSettled(
+    [...names, 'never there'].map((name) => folders.emptying(folder, () => unlink(join(folder, name)))),
+  )
+  assert.equal(ends.filter(({ status }) => status === 'rejected').length, 1)
+  assert.ok(!existsSync(folder))
 })

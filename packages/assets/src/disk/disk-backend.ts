@@ -83,11 +83,13 @@ export class DiskBackend implements Backend {
   }
 
   async remove(name: string, generation: string, published: boolean): Promise<void> {
-    if (this.#folders.leadsElsewhere(dirname(this.#final(name)))) return // what is there is not ours
-    // First what others may have by now: no time to lose the root may pass since the owner was last looked at.
-    if (published) await this.#unlink(this.#final(name))
-    if (generation !== '') await this.#unlink(this.#part(name, generation))
-    await this.#folders.removeEmpty(dirname(this.#final(name)))
+    const folder = dirname(this.#final(name))
+    if (this.#folders.leadsElsewhere(folder)) return // what is there is not ours
+    await this.#folders.emptying(folder, async () => {
+      // First what others may have by now: no time to lose the root may pass since the owner was last looked at.
+      if (published) await this.#unlink(this.#final(name))
+      if (generation !== '') await this.#unlink(this.#part(name, generation))
+    })
   }
 
   async #unlink(path: string): Promise<void> {

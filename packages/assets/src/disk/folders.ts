@@ -14,6 +14,8 @@ export class Folders {
   readonly #real = new Set<string>()
   /** Folders in which something is being made, one entry for each: they stay, however empty they look. */
   readonly #inUse = new Set<{ readonly folder: string }>()
+  /** How many things are being removed from a folder. */
+  readonly #emptying = new Map<string, number>()
   /** Folders on their way out. */
   readonly #leaving = new Set<Promise<void>>()
 
@@ -67,8 +69,22 @@ export class Folders {
     }
   }
 
+  /** Runs `remove`, which removes something from `folder`; when nobody is at the same any more, goes that too, if it is empty. */
+  async emptying(folder: string, remove: () => Promise<void>): Promise<void> {
+    this.#emptying.set(folder, (this.#emptying.get(folder) ?? 0) + 1)
+    try {
+      await remove()
+    } finally {
+      const others = (this.#emptying.get(folder) ?? 1) - 1
+      if (others > 0) this.#emptying.set(folder, others)
+      else this.#emptying.delete(folder)
+      // Of several who empty it, each but the last would only find it not empty yet.
+      if (others === 0) await this.#removeEmpty(folder)
+    }
+  }
+
   /** `folder`, and those above it, as far as they are empty. */
-  async removeEmpty(folder: string): Promise<void> {
+  async #removeEmpty(folder: string): Promise<void> {
     for (let at = folder; at.length > this.#root.length; at = dirname(at)) {
       if (this.#isInUse(at)) return
       const leaving = rmdir(at)
