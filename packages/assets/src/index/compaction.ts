@@ -159,7 +159,10 @@ async function* pins(state: IndexState): AsyncGenerator<IndexRecord> {
   for (const row of state.rows.values()) {
     if (++looked % ROWS_AT_ONCE === 0 && pace.due) await pace.rest() // few of very many may be pinned
     if (row.pinned) yield { type: 'pin', asset: row.name, pinned: true }
-    if (row.leases > 0) counts.push([row.name, row.leases])
+    if (row.leases > 0) {
+      state.toldLeased.add(row)
+      counts.push([row.name, row.leases])
+    }
     if (counts.length < 1000) continue
     yield { type: 'leases', counts }
     counts = []

@@ -10,6 +10,8 @@ import { StrayNames } from './stray-names.js'
 
 /** Decoded leaves kept at once: some 16,000 resources. */
 const DECODED_LEAVES = 256
+/** An asset is hot when it was among the last to be used. */
+const HOT_USES = 4096
 
 /** A generation that no entry names yet, or any more: its blocks wait for the record that takes it in. */
 interface Unnamed extends Stray {
@@ -30,6 +32,8 @@ export class IndexState {
   readonly #straysByAsset = new Map<string, Set<string>>()
   readonly #strayNames = new Map<string, StrayNames>()
   readonly unproven: Set<string> = new Set()
+  /** Rows of which it is on record that they are leased: that they are not any more has to be, too. */
+  readonly toldLeased: Set<AssetRow> = new Set()
   /** Damage was found, now or before, and no whole verification has passed since. */
   suspect = false
   /** While a snapshot walks the leaves, none is split or dropped: it would meet resources twice, or never. */
@@ -97,12 +101,12 @@ export class IndexState {
     }
   }
 
-  /** The asset's row, for who uses it now: those in use are found sooner. */
+  /** The asset's row, for who uses it now: those that are used again and again are found sooner. */
   find(asset: string): AssetRow | undefined {
     let row = this.#recent.get(asset)
     if (row !== undefined) return row
     row = this.rows.get(asset)
-    if (row !== undefined) this.#recent.add(row)
+    if (row !== undefined && this.clock - row.use < HOT_USES) this.#recent.add(row)
     return row
   }
 

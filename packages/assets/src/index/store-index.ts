@@ -58,6 +58,7 @@ export class MainIndex implements StoreIndex {
   #stateListener: StateListener = () => undefined
   #status: 'ok' | 'degraded' | 'readonly' = 'ok'
   #generations = 0
+  #checked = false
   #rideTimer: NodeJS.Timeout | undefined
   #closed: Promise<void> | undefined
 
@@ -304,19 +305,29 @@ export class MainIndex implements StoreIndex {
     this.#ride()
   }
 
-  pin(asset: string): Promise<void> {
+  /** Once for all that is recorded in one step: the journal's batch looks again before it writes, and after it. */
+  #checkOnce(): void {
+    if (this.#checked) return
     this.check()
+    this.#checked = true
+    queueMicrotask(() => {
+      this.#checked = false
+    })
+  }
+
+  pin(asset: string): Promise<void> {
+    this.#checkOnce()
     return this.durable(this.record({ type: 'pin', asset, pinned: true }))
   }
 
   unpin(asset: string): Promise<void> {
-    this.check()
+    this.#checkOnce()
     return this.durable(this.record({ type: 'pin', asset, pinned: false }))
   }
 
   async setMetadata(key: ResourceKey, metadata: object): Promise<void> {
     const encoded = encodeMetadata(metadata)
-    this.check()
+    this.#checkOnce()
     const live = this.#liveOf(key)
     if (live) live.setMetadata(encoded)
     else this.#setRecordedMetadata(key, encoded)
@@ -346,7 +357,9 @@ export class MainIndex implements StoreIndex {
     const uses = alive(this.#usedRows)
       .map((row) => [row.name, row.use] as const)
       .sort((a, b) => a[1] - b[1])
-    const counts = [...this.#leasedRows].map((row) => [row.name, row.leases] as const)
+    const counts = [...this.#leasedRows]
+      .filter((row) => this.#isNews(row))
+      .map((row) => [row.name, row.leases] as const)
     this.#usedRows.clear()
     this.#leasedRows.clear()
     const records: IndexRecord[] = []
@@ -355,6 +368,14 @@ export class MainIndex implements StoreIndex {
     for (let i = 0; i < counts.length; i += USES_PER_RECORD)
       records.push({ type: 'leases', counts: counts.slice(i, i + USES_PER_RECORD) })
     return records
+  }
+
+  /** Leased and given back in between, it is none. */
+  #isNews(row: AssetRow): boolean {
+    const { toldLeased } = this.#state
+    if (row.leases === 0) return toldLeased.delete(row)
+    toldLeased.add(row)
+    return true
   }
 
   #sendRiders(): void {
