@@ -16,14 +16,7 @@ const REPETITIONS = 7
 export default async function compaction(place) {
   const root = place.folder()
   await buildLargeIndex(root, { assets: RESOURCES / RESOURCES_AN_ASSET, perAsset: RESOURCES_AN_ASSET })
-  await using child = Child.start('./compaction-child.mjs', root)
-  /** @type {Compacted[]} */
-  const turns = []
-  for (let turn = -1; turn < REPETITIONS; turn++) {
-    const compacted = await child.ask('compact')
-    if (turn >= 0) turns.push(compacted)
-  }
-  await child.ask('close')
+  const turns = await compactedAt(root)
   const of = (/** @type {keyof Compacted} */ what) => spreadOf(turns.map((turn) => turn[what]))
   const name = `compaction of ${RESOURCES} resources`
   return [
@@ -48,3 +41,20 @@ export default async function compaction(place) {
 }
 
 const nobody = { sides: {}, unit: 'ms' }
+
+/** @param {string} root */
+async function compactedAt(root) {
+  const child = Child.start('./compaction-child.mjs', root)
+  try {
+    /** @type {Compacted[]} */
+    const turns = []
+    for (let turn = -1; turn < REPETITIONS; turn++) {
+      const compacted = await child.ask('compact')
+      if (turn >= 0) turns.push(compacted)
+    }
+    await child.ask('close')
+    return turns
+  } finally {
+    await child[Symbol.asyncDispose]()
+  }
+}

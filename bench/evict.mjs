@@ -13,7 +13,7 @@ const MIB = 1024 * KIB
 export default async function evict(place) {
   return [
     ...(await evicted(place, { assets: 1_000, shares: 10, bytes: 4 * KIB, atLeast: 0.8 })),
-    ...(await evicted(place, { assets: 250, shares: 10, bytes: MIB, atLeast: 1.1 })),
+    ...(await evicted(place, { assets: 100, shares: 10, bytes: MIB, atLeast: 1.1 })),
     ...(await evicted(place, { assets: 10_000, shares: 1, bytes: 4 * KIB, inMemory: true })),
   ]
 }
@@ -23,9 +23,10 @@ export default async function evict(place) {
  * @param {{ assets: number, shares: number, bytes: number, atLeast?: number, inMemory?: boolean }} of
  * @returns {Promise<Result[]>}
  */
-async function evicted(place, { assets, shares, bytes, atLeast, inMemory = false }) {
+export async function evicted(place, { assets, shares, bytes, atLeast, inMemory = false }) {
   const share = assets / shares
-  const store = await EvictedStore.fill(place.folder({ inMemory }), assets, bytes)
+  // One more, which stays: a store may not be limited to none.
+  const store = await EvictedStore.fill(place.folder({ inMemory }), assets + 1, bytes)
   const one = BareFiles.fill(place.folder({ inMemory }), assets, bytes)
   const several = BareFiles.fill(place.folder({ inMemory }), assets, bytes)
   try {

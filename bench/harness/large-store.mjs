@@ -12,6 +12,7 @@ export class LargeStore {
   #store
   #keys
   #next = 0
+  #pinned = false
 
   /**
    * @param {AssetStore} store
@@ -42,6 +43,18 @@ export class LargeStore {
     }
     await Promise.all(changing)
     await this.#store.checkpoint()
+  }
+
+  /** Pins assets, or takes their pins back in the next round; resolves once all is on the medium. @param {number} count */
+  async pin(count) {
+    const pinned = this.#pinned
+    this.#pinned = !pinned
+    await Promise.all(
+      Array.from({ length: count }, () => {
+        const { asset } = this.#nextKey()
+        return pinned ? this.#store.unpin(asset) : this.#store.pin(asset)
+      }),
+    )
   }
 
   /** @param {number} count */

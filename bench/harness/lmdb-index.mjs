@@ -5,11 +5,12 @@ import { shuffled } from './shuffled.mjs'
 
 /** @import { Place } from './place.mjs' */
 
-/** An index kept in lmdb: a record for each resource under `asset/path`, in the encoding that lmdb is fastest with. */
+/** An index kept in lmdb: a record for each asset, and for each resource under `asset/path`, in the encoding that lmdb is fastest with. */
 export class LmdbIndex {
   #db
   #keys
   #next = 0
+  #pinned = false
 
   /**
    * @param {import('lmdb').RootDatabase} db
@@ -29,6 +30,7 @@ export class LmdbIndex {
     const index = new LmdbIndex(db, resources)
     for (let resource = 0; resource < resources; resource++) {
       const put = db.put(keyOf(resource), recordOf(resource, metadataOf(resource % RESOURCES_AN_ASSET)))
+      if (resource % RESOURCES_AN_ASSET === 0) db.put(assetOf(resource), { pinned: false, use: resource })
       if (resource % 10_000 === 0) await put
     }
     await db.flushed
@@ -44,6 +46,19 @@ export class LmdbIndex {
       const metadata = { contentType: 'video/mp2t', etag: `"changed ${this.#next}"` }
       // Whole, and known to the caller: looking it up first is not counted.
       changing.push(this.#db.put(keyOf(resource), recordOf(resource, metadata)))
+    }
+    await Promise.all(changing)
+    await this.#db.flushed
+  }
+
+  /** Resolves once all are on the medium. @param {number} count */
+  async pin(count) {
+    this.#pinned = !this.#pinned
+    /** @type {Promise<boolean>[]} */
+    const changing = []
+    for (let change = 0; change < count; change++) {
+      const resource = this.#keys[this.#next++ % this.#keys.length] ?? 0
+      changing.push(this.#db.put(assetOf(resource), { pinned: this.#pinned, use: resource }))
     }
     await Promise.all(changing)
     await this.#db.flushed
@@ -74,5 +89,10 @@ function recordOf(resource, metadata) {
 
 /** @param {number} resource */
 function keyOf(resource) {
-  return `${assetName(Math.floor(resource / RESOURCES_AN_ASSET))}/${pathName(resource % RESOURCES_AN_ASSET)}`
+  return `${assetOf(resource)}/${pathName(resource % RESOURCES_AN_ASSET)}`
+}
+
+/** @param {number} resource */
+function assetOf(resource) {
+  return assetName(Math.floor(resource / RESOURCES_AN_ASSET))
 }
