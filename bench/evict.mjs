@@ -23,7 +23,7 @@ export default async function evict(place) {
  * @param {{ assets: number, shares: number, bytes: number, atLeast?: number, inMemory?: boolean }} of
  * @returns {Promise<Result[]>}
  */
-export async function evicted(place, { assets, shares, bytes, atLeast, inMemory = false }) {
+async function evicted(place, { assets, shares, bytes, atLeast, inMemory = false }) {
   const share = assets / shares
   // One more, which stays: a store may not be limited to none.
   const store = await EvictedStore.fill(place.folder({ inMemory }), assets + 1, bytes)
