@@ -1,3 +1,5 @@
+import type { RangeSet } from './range-set.js'
+
 /**
  * A write that is under way: its bytes are still in the writer's memory, which is borrowed until the write settles.
  * Whoever waits for them need not wait for the storage, too.
@@ -5,14 +7,17 @@
 export class Flight {
   readonly start: number
   readonly end: number
+  /** Some of what it writes over was there before, and can be read meanwhile as it was. */
+  readonly overwrites: boolean
   /** Resolves when the write has settled, well or not. */
   readonly settled: Promise<void>
   readonly #parts: readonly Uint8Array[]
   #settle: () => void = () => {}
 
-  constructor(start: number, parts: readonly Uint8Array[]) {
+  constructor(start: number, parts: readonly Uint8Array[], before: RangeSet) {
     this.start = start
     this.end = parts.reduce((at, part) => at + part.length, start)
+    this.overwrites = before.count(start, this.end) > 0
     this.#parts = parts
     this.settled = new Promise((resolve) => {
       this.#settle = resolve

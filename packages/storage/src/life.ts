@@ -182,7 +182,7 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   launched(start: number, parts: readonly Uint8Array[]): void {
-    this.flight = new Flight(start, parts)
+    this.flight = new Flight(start, parts, this.coverage)
     this.#shared?.forget(start, this.flight.end)
     this.#show(start, this.flight.end)
     this.hooks.writing?.(start, parts)
@@ -343,9 +343,13 @@ export class Life implements WriteTarget, WaitJudge {
     if (flight === undefined) return
     this.flight = undefined
     flight.over()
+    // Who read beside an overwrite may have got what was there before.
+    if (flight.overwrites) this.#shared?.forget(flight.start, flight.end)
     let isLess = false
-    for (const { start, end } of this.coverage.gaps(flight.start, flight.end))
+    for (const { start, end } of this.coverage.gaps(flight.start, flight.end)) {
+      this.#shared?.forget(start, end)
       isLess = this.readable.delete(start, end) || isLess
+    }
     if (isLess) this.placeAll()
   }
 

@@ -15,6 +15,8 @@ interface Block {
   readonly bytes: Bytes
   /** The position behind the last byte that is there. */
   end: number
+  /** The position behind the last byte that is there, or is being read. */
+  reach: number
   /** Somebody reads what is behind. */
   growing: Promise<void> | undefined
 }
@@ -54,9 +56,9 @@ export class SharedChunks {
     }
   }
 
-  /** [start, end) is written anew, or lost. */
+  /** [start, end) is written anew, or lost: also what somebody is reading of it. */
   forget(start: number, end: number): void {
-    for (const block of this.#blocks.values()) if (block.start < end && start < block.end) drop(block)
+    for (const block of this.#blocks.values()) if (block.start < end && start < block.reach) drop(block)
   }
 
   clear(): void {
@@ -65,7 +67,7 @@ export class SharedChunks {
 
   #keep(start: number): Block {
     const size = Math.min(blockBytes, (this.#length() ?? Number.MAX_SAFE_INTEGER) - start)
-    const block: Block = { owner: this, start, bytes: allocate(size), end: start, growing: undefined }
+    const block: Block = { owner: this, start, bytes: allocate(size), end: start, reach: start, growing: undefined }
     this.#blocks.set(start, block)
     kept.add(block)
     for (const oldest of kept) {
@@ -90,6 +92,7 @@ function drop(block: Block): void {
 /** Reads on behind what is there; gives the bytes read. */
 async function grow(block: Block, end: number, read: ReadInto): Promise<number> {
   let isOver: () => void = () => {}
+  block.reach = end
   block.growing = new Promise((resolve) => {
     isOver = resolve
   })
@@ -98,6 +101,7 @@ async function grow(block: Block, end: number, read: ReadInto): Promise<number> 
     block.end += got
     return got
   } finally {
+    block.reach = block.end
     block.growing = undefined
     isOver()
   }

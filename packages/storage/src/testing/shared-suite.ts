@@ -67,6 +67,36 @@ export function testShared({ test, factory }: ResourceSuite): void {
     assertBytes((await chunks.next()).value ?? new Uint8Array(0), patterned(10, 920))
   })
 
+  test('written anew while it is read for all: nobody is handed the old bytes once the write has settled', async () => {
+    await using rig = await Rig.open(factory)
+    using reader = rig.reader()
+    await using writer = rig.writer()
+    await writer.writeAt(0, patterned(100))
+    const { inner } = rig.driver
+    const answered = gate()
+    const read = inner.read.bind(inner)
+    inner.read = async (position, target) => {
+      const got = await read(position, target)
+      await answered.opened
+      return got
+    }
+    const early = shared(reader, 0, 100)
+    assert.ok(await isPending(early))
+    await writer.writeAt(0, patterned(100, 500))
+    answered.open()
+    await early
+    assertBytes(await shared(reader, 0, 100), patterned(100, 500))
+    // The read begins and ends while the write is under way.
+    const written = gate()
+    rig.driver.beforeWrite = () => written.opened
+    const write = writer.writeAt(50, patterned(100, 900))
+    await reader.waitRange(0, 150)
+    await shared(reader, 0, 100)
+    written.open()
+    await write
+    assertBytes(await shared(reader, 0, 150), joined([patterned(50, 500), patterned(100, 900)]))
+  })
+
   test('a read for all that fails is the one reader’s failure: the others read on', async () => {
     const { rig } = await written()
     await using _ = rig
@@ -74,13 +104,13 @@ export function testShared({ test, factory }: ResourceSuite): void {
     using staying = rig.reader()
     const held = gate()
     rig.driver.beforeRead = () => held.opened
-    const left = leaving.readShared?.(0, 100) ?? Promise.reject(new Error('nothing is shared'))
-    const stayed = staying.readShared?.(0, 100) ?? Promise.reject(new Error('nothing is shared'))
+    const left = shared(leaving, 0, 100)
+    const stayed = shared(staying, 0, 100)
     leaving.close()
     held.open()
     await rejectsWith(left, 'ERR_CISTERN_READER_CLOSED')
     assertBytes(await stayed, bytes.subarray(0, 100))
-    await rejectsWith(leaving.readShared?.(0, 1) ?? left, 'ERR_CISTERN_READER_CLOSED')
+    await rejectsWith(shared(leaving, 0, 1), 'ERR_CISTERN_READER_CLOSED')
   })
 }
 
@@ -91,6 +121,10 @@ async function chunksOf(
   const chunks: Bytes[] = []
   for await (const chunk of reader.chunks(options)) chunks.push(chunk)
   return chunks
+}
+
+function shared(reader: ResourceReader, position: number, size: number): Promise<Bytes> {
+  return reader.readShared?.(position, size) ?? Promise.reject(new Error('nothing is shared'))
 }
 
 function joined(chunks: readonly Bytes[]): Uint8Array {
