@@ -139,3 +139,26 @@ test('[core 16] whoever opens after another closed is told of when lost, however
   assert.deepEqual(leaked, ['reader'])
   assert.equal(resource.handles, 0)
 })
+
+test('shared chunks keep nothing for readers that closed while they stood in line', async () => {
+  let isCollected = false
+  // A WeakRef that is asked keeps what it refers to for that turn.
+  const registry = new FinalizationRegistry(() => (isCollected = true))
+  const begin = async () => {
+    const driver = new MemDriver()
+    registry.register(driver, undefined)
+    const resource = new Resource({ generation: 'g', driver })
+    const writer = resource.openWriter()
+    await writer.writeAt(0, new Uint8Array(1000))
+    await writer.commit()
+    // More than one turn of the event loop has room for.
+    const reads = Array.from({ length: 400 }, () => {
+      using reader = resource.openReader()
+      return reader.readShared?.(0, 1000).catch(() => undefined)
+    })
+    await Promise.all(reads)
+  }
+  await begin()
+  await collectUntil(() => isCollected)
+  assert.ok(isCollected)
+})

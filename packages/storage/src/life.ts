@@ -86,7 +86,7 @@ export class Life implements WriteTarget, WaitJudge {
 
   /** What its readers have in common. */
   get shared(): SharedChunks {
-    this.#shared ??= new SharedChunks(() => this.length)
+    this.#shared ??= new SharedChunks(this)
     return this.#shared
   }
 

@@ -75,6 +75,7 @@ export class ReaderHandle extends ReaderBase {
   async readShared(position: number, size: number): Promise<Bytes> {
     const state = this.#state
     const { life } = state
+    checkPosition(size, 'size')
     const there = this.#begin(position, size)
     const chunk = await life.shared.take(position, there, (at, target) => this.#read(at, target))
     // By somebody else's read, it may have been: this reader was closed, or its generation discarded, meanwhile.

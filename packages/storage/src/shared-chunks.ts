@@ -21,30 +21,41 @@ interface Block {
   growing: Promise<void> | undefined
 }
 
+const nothing: Bytes = new Uint8Array(0)
+
 /** All that are kept, the oldest first. */
 const kept = new Set<Block>()
 
 /** Reads into `target`, as `readAt` does. */
 export type ReadInto = (position: number, target: Bytes) => Promise<number>
 
+/** What readers of the same memory read. */
+export interface SharingResource {
+  /** Once it is known. */
+  readonly length: number | undefined
+  /** Handles that are open: what is kept is kept for them. */
+  readonly handles: number
+}
+
 /** One memory for all who read the same bytes at about the same time: read once, and handed to each of them. */
 export class SharedChunks {
   readonly #blocks = new Map<number, Block>()
-  readonly #length: () => number | undefined
+  readonly #of: SharingResource
 
-  /** `length`: of the resource, once it is known. */
-  constructor(length: () => number | undefined) {
-    this.#length = length
+  constructor(of: SharingResource) {
+    this.#of = of
   }
 
   /** At most `size` bytes from `position`, at least one; none at the end of the file. Rejects with what `read` rejects with. */
   async take(position: number, size: number, read: ReadInto): Promise<Bytes> {
     const start = position - (position % blockBytes)
     const end = Math.min(position + size, start + blockBytes)
+    if (end <= position) return nothing
     const turn = copyTurns.enter(handoutBytes)
     if (turn !== undefined) await turn
     for (;;) {
-      const block = this.#blocks.get(start) ?? (position === start ? this.#keep(start) : undefined)
+      const block =
+        this.#blocks.get(start) ?? (position === start && this.#of.handles > 0 ? this.#keep(start) : undefined)
       // Who begins in the midst of a block that nobody has read up to there reads the rest of it by himself.
       if (block === undefined || block.end < position) return readAlone(position, end - position, read)
       if (block.end < end && block.growing !== undefined) await block.growing
@@ -66,7 +77,8 @@ export class SharedChunks {
   }
 
   #keep(start: number): Block {
-    const size = Math.min(blockBytes, (this.#length() ?? Number.MAX_SAFE_INTEGER) - start)
+    // A commit may have cut off all of it since it was asked for.
+    const size = Math.max(0, Math.min(blockBytes, (this.#of.length ?? Number.MAX_SAFE_INTEGER) - start))
     const block: Block = { owner: this, start, bytes: allocate(size), end: start, reach: start, growing: undefined }
     this.#blocks.set(start, block)
     kept.add(block)

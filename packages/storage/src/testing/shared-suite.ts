@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { CisternError } from '../errors.js'
 import type { Bytes, ResourceReader } from '../types.js'
 import { assertBytes, gate, isPending, patterned, rejectsWith } from './bytes.js'
 import { type ResourceSuite, Rig } from './rig.js'
@@ -97,6 +98,27 @@ export function testShared({ test, factory }: ResourceSuite): void {
     assertBytes(await shared(reader, 0, 150), joined([patterned(50, 500), patterned(100, 900)]))
   })
 
+  test('readShared at the end, of no bytes, and of a size that is none', async () => {
+    const { rig } = await written()
+    await using _ = rig
+    using reader = rig.reader()
+    await shared(reader, BLOCK, BLOCK)
+    assert.equal((await shared(reader, bytes.length, 10)).length, 0)
+    assert.equal((await shared(reader, 2 * BLOCK, 10)).length, 0)
+    assert.equal((await shared(reader, 0, 0)).length, 0)
+    for (const size of [-1, 0.5, Number.NaN]) await rejectsWith(shared(reader, 0, size), 'ERR_CISTERN_INVALID_RANGE')
+  })
+
+  test('cut off by a commit while a read for all stands in line for its turn: nothing is there any more', async () => {
+    await using rig = await Rig.open(factory)
+    using reader = rig.reader()
+    await using writer = rig.writer()
+    await writer.writeAt(0, patterned(2 * BLOCK + 10))
+    const reads = Array.from({ length: 400 }, () => shared(reader, 2 * BLOCK, 10).catch(gone))
+    await writer.commit(BLOCK)
+    for (const read of await Promise.all(reads)) assert.ok(read.length <= 10)
+  })
+
   test('a read for all that fails is the one reader’s failure: the others read on', async () => {
     const { rig } = await written()
     await using _ = rig
@@ -125,6 +147,12 @@ async function chunksOf(
 
 function shared(reader: ResourceReader, position: number, size: number): Promise<Bytes> {
   return reader.readShared?.(position, size) ?? Promise.reject(new Error('nothing is shared'))
+}
+
+/** Nothing, where bytes that were there when they were asked for have gone. */
+function gone(error: unknown): Bytes {
+  if (CisternError.is(error, 'ERR_CISTERN_RANGE_NOT_AVAILABLE')) return new Uint8Array(0)
+  throw error
 }
 
 function joined(chunks: readonly Bytes[]): Uint8Array {
