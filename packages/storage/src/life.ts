@@ -329,8 +329,9 @@ export class Life implements WriteTarget, WaitJudge {
 
   #uncover(start: number, end: number): boolean {
     this.#shared?.forget(start, end)
-    if (this.readable !== this.coverage) this.readable.delete(start, end)
-    return this.coverage.delete(start, end)
+    const isLess = this.coverage.delete(start, end)
+    // Also what is being written: those who wait behind it have that in their way again.
+    return (this.readable !== this.coverage && this.readable.delete(start, end)) || isLess
   }
 
   #show(start: number, end: number): void {

@@ -132,4 +132,18 @@ export function testFlights({ test, factory }: ResourceSuite): void {
         [30, 60],
       ])
     }))
+
+  test('dropped while it is being written, and failed: a wait that goes on behind it is not met without it', () =>
+    withFlight(async ({ rig, reader, writer, write, held }) => {
+      const wait = reader.waitRange(0, 100)
+      assert.ok(await isPending(wait))
+      rig.resource.drop(30, 60)
+      rig.driver.beforeWrite = undefined
+      held.fail(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }))
+      await rejectsWith(write, 'ERR_CISTERN_NO_SPACE')
+      await writer.writeAt(60, patterned(40, 60))
+      assert.ok(await isPending(wait))
+      await writer.writeAt(30, patterned(30, 30))
+      assert.equal(await wait, 'ready')
+    }))
 }
