@@ -11,14 +11,14 @@ export class Flight {
   readonly overwrites: boolean
   /** Resolves when the write has settled, well or not. */
   readonly settled: Promise<void>
-  readonly #parts: readonly Uint8Array[]
+  readonly #parts: readonly { readonly bytes: Uint8Array; readonly length: number }[]
   #settle: () => void = () => {}
 
   constructor(start: number, parts: readonly Uint8Array[], before: RangeSet) {
     this.start = start
     this.end = parts.reduce((at, part) => at + part.length, start)
     this.overwrites = before.count(start, this.end) > 0
-    this.#parts = parts
+    this.#parts = parts.map((bytes) => ({ bytes, length: bytes.length }))
     this.settled = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -33,16 +33,17 @@ export class Flight {
     if (position < this.start || position + target.length > this.end) return false
     let at = this.start
     let done = 0
-    for (const part of this.#parts) {
+    for (const { bytes, length } of this.#parts) {
       const from = position + done - at
-      if (from < part.length) {
-        const bytes = part.subarray(from, from + target.length - done)
-        target.set(bytes, done)
-        done += bytes.length
+      if (from < length) {
+        if (bytes.length !== length) return false // transferred away, or resized, though it was lent
+        const piece = bytes.subarray(from, from + target.length - done)
+        target.set(piece, done)
+        done += piece.length
         if (done === target.length) return true
       }
-      at += part.length
+      at += length
     }
-    return false // a part was transferred away, which its writer had lent
+    return false
   }
 }

@@ -146,4 +146,24 @@ export function testFlights({ test, factory }: ResourceSuite): void {
       await writer.writeAt(30, patterned(30, 30))
       assert.equal(await wait, 'ready')
     }))
+
+  test('lent bytes that were transferred away are not read as those behind them', async () => {
+    await using rig = await Rig.open(factory)
+    using reader = rig.reader()
+    await using writer = rig.writer()
+    const held = gate()
+    rig.driver.beforeWrite = () => held.opened
+    const first = patterned(20)
+    const write = Promise.all([writer.writeAt(0, first), writer.writeAt(20, patterned(20, 20))])
+    await reader.waitRange(0, 40)
+    structuredClone(first.buffer, { transfer: [first.buffer] })
+    const target = filled(10, 0)
+    assert.equal(await reader.readAt(25, target), 10)
+    assertBytes(target, patterned(10, 25))
+    const read = reader.readAt(5, target)
+    read.catch(() => undefined)
+    assert.ok(await isPending(read), 'what was lent has gone: only the storage can tell')
+    held.open()
+    await write.catch(() => undefined)
+  })
 }
