@@ -1,6 +1,9 @@
 import { CisternError, IncompleteResourceError, type ResourceReader } from '@cistern/assets'
 import type { BodyRange } from './ranges.js'
 
+/** A reader that refuses what it says is there, so often in a row, is to be believed. */
+const mostRefusals = 100
+
 /** Reads what was planned, in order, as it arrives. Fails rather than end short of it, or past the end of the resource. */
 export class BodyReader {
   readonly #reader: ResourceReader
@@ -37,13 +40,17 @@ export class BodyReader {
   /** Bytes read into `target`; 0 where those that were available are gone: ask anew. */
   async read(target: Uint8Array): Promise<number> {
     const position = this.#position
-    try {
-      const got = await this.#reader.readAt(position, target)
-      this.#position += got
-      return got
-    } catch (error) {
-      if (this.#isGone(error, position)) return 0
-      throw error
+    for (let refusals = 1; ; refusals++) {
+      try {
+        const got = await this.#reader.readAt(position, target)
+        this.#position += got
+        return got
+      } catch (error) {
+        if (!CisternError.is(error, 'ERR_CISTERN_RANGE_NOT_AVAILABLE')) throw error
+        // Dropped while they were read, or never landed; by now they may be there again.
+        if (!this.#reader.coverage.has(position, position + 1)) return 0
+        if (refusals === mostRefusals) throw error
+      }
     }
   }
 
@@ -51,11 +58,5 @@ export class BodyReader {
     const { length } = this.#reader
     if (this.#end === undefined && length === this.#position) return 0
     throw new IncompleteResourceError(`ended at ${length}, with ${this.#position} of ${this.#end ?? 'its'} bytes sent`)
-  }
-
-  /** Dropped while they were read. */
-  #isGone(error: unknown, position: number): boolean {
-    const isUnavailable = CisternError.is(error, 'ERR_CISTERN_RANGE_NOT_AVAILABLE')
-    return isUnavailable && !this.#reader.coverage.has(position, position + 1)
   }
 }

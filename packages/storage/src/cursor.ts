@@ -1,5 +1,5 @@
 import { allocate } from './allocate.js'
-import { InvalidOptionError, RangeNotAvailableError } from './errors.js'
+import { CisternError, InvalidOptionError } from './errors.js'
 import { checkPosition, checkRange } from './positions.js'
 import { readAlone } from './shared-chunks.js'
 import type { Bytes, ReadOptions, ResourceReader } from './types.js'
@@ -12,6 +12,7 @@ export class Cursor {
   readonly #reader: ResourceReader
   readonly #options: ReadOptions
   readonly #end: number
+  readonly #gone = new Gone()
   #position: number
   #closed = false
 
@@ -72,7 +73,7 @@ export class Cursor {
       if (this.#options.shared && reader.readShared) return await reader.readShared(position, size)
       return await readAlone(position, size, (at, target) => reader.readAt(at, target))
     } catch (error) {
-      if (isGone(error, reader, position)) return nothing
+      if (this.#gone.explains(error, reader, position)) return nothing
       throw error
     }
   }
@@ -80,13 +81,28 @@ export class Cursor {
 
 const nothing: Bytes = new Uint8Array(0)
 
-/** Bytes that were there when a read of them began were cut off by a commit, or dropped: they are waited for anew. */
-function isGone(error: unknown, reader: ResourceReader, position: number): boolean {
-  return RangeNotAvailableError.is(error) && !reader.coverage.has(position, position + 1)
+/** A reader that refuses what it says is there, so often in a row, is to be believed. */
+const mostRefusals = 100
+
+/**
+ * Bytes that were there when a read of them began were cut off by a commit, dropped, or did not land: they are waited for
+ * anew. By the time that the reader hears of it they may be there again.
+ */
+export class Gone {
+  #refusals = 0
+  #at = -1
+
+  explains(error: unknown, reader: ResourceReader, position: number): boolean {
+    if (!CisternError.is(error, 'ERR_CISTERN_RANGE_NOT_AVAILABLE')) return false
+    if (!reader.coverage.has(position, position + 1)) return true
+    this.#refusals = this.#at === position ? this.#refusals + 1 : 1
+    this.#at = position
+    return this.#refusals < mostRefusals
+  }
 }
 
 /** Waits for [start, end) and reads it into one array. */
-export async function readWhole(reader: ResourceReader, options: ReadOptions): Promise<Bytes> {
+export async function readWhole(reader: ResourceReader, options: ReadOptions, gone: Gone = new Gone()): Promise<Bytes> {
   const { start = 0, signal } = options
   if (options.end !== undefined) checkRange(start, options.end)
   else checkPosition(start, 'start')
@@ -103,7 +119,7 @@ export async function readWhole(reader: ResourceReader, options: ReadOptions): P
     try {
       got = await reader.readAt(position, filled === 0 ? target : target.subarray(filled))
     } catch (error) {
-      if (isGone(error, reader, position)) return readWhole(reader, options)
+      if (gone.explains(error, reader, position)) return readWhole(reader, options, gone)
       throw error
     }
     if (got === 0) return target.subarray(0, filled)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { wrapWriter } from '../forwarding.js'
 import type { ResourceReader, ResourceWriter } from '../types.js'
 import { assertBytes, filled, type Gate, gate, isPending, patterned, rangesOf, rejectsWith } from './bytes.js'
 import { type ResourceSuite, Rig } from './rig.js'
@@ -165,5 +166,30 @@ export function testFlights({ test, factory }: ResourceSuite): void {
     assert.ok(await isPending(read), 'what was lent has gone: only the storage can tell')
     held.open()
     await write.catch(() => undefined)
+  })
+
+  test('[core 14] a write that fails and is tried again at once ends no stream that waited for its landing', async () => {
+    await using rig = await Rig.open(factory)
+    using reader = rig.reader()
+    await using writer = wrapWriter(rig.writer(), { onWriteError: async () => 'retry' })
+    await writer.writeAt(60, patterned(40, 60))
+    const held = gate()
+    rig.driver.beforeWrite = () => held.opened
+    const write = writer.writeAt(30, patterned(30, 30))
+    await reader.waitRange(30, 100)
+    const range = { start: 30, end: 100 }
+    const all = [
+      reader.chunks(range)[Symbol.asyncIterator]().next(),
+      reader
+        .chunks({ ...range, shared: true })
+        [Symbol.asyncIterator]()
+        .next(),
+      reader.bytes(range).then((value) => ({ value })),
+    ]
+    assert.ok(await isPending(Promise.race(all)))
+    rig.driver.beforeWrite = undefined
+    held.fail(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }))
+    await write
+    for (const { value } of await Promise.all(all)) assertBytes(value ?? filled(0, 0), patterned(70, 30))
   })
 }
