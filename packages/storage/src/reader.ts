@@ -148,15 +148,18 @@ export class ReaderHandle extends ReaderBase {
   async #readLanded(position: number, target: Uint8Array, size: number): Promise<number> {
     const state = this.#state
     const { life } = state
+    const { length } = target
     let got: number
     life.operationBegan()
     try {
       got = await life.driver.read(position, size === target.length ? target : target.subarray(0, size))
     } catch (error) {
+      checkKept(target, length) // the bytes are as good as before
       throw state.refusal ?? life.readFailed(position, position + size, error)
     } finally {
       life.operationEnded()
     }
+    checkKept(target, length)
     // Closed, discarded or failed meanwhile. Told only now: until here the driver was using `target`.
     const refusal = state.refusal ?? life.failure
     if (refusal !== undefined) throw refusal
@@ -261,6 +264,10 @@ hookable<ReaderHooks>(ReaderHandle.prototype)
 function checkTarget(target: Uint8Array): Uint8Array {
   if (!(target instanceof Uint8Array)) throw new InvalidOptionError('the target of a read must be a Uint8Array')
   return target
+}
+
+function checkKept(target: Uint8Array, length: number): void {
+  if (target.length !== length) throw new InvalidOptionError('the target of a read was transferred away meanwhile')
 }
 
 /**

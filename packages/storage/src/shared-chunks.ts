@@ -54,13 +54,13 @@ export class SharedChunks {
     const turn = copyTurns.enter(handoutBytes)
     if (turn !== undefined) await turn
     for (;;) {
-      const block =
-        this.#blocks.get(start) ?? (position === start && this.#of.handles > 0 ? this.#keep(start) : undefined)
+      const block = this.#there(start) ?? (position === start && this.#of.handles > 0 ? this.#keep(start) : undefined)
       // Who begins in the midst of a block that nobody has read up to there reads the rest of it by himself.
       if (block === undefined || block.end < position) return readAlone(position, end - position, read)
       if (block.end < end && block.growing !== undefined) await block.growing
       else {
         const isOver = block.end < end && (await grow(block, end, read)) === 0
+        if (isTransferred(block)) continue
         if (block.end > position || isOver)
           return block.bytes.subarray(position - start, Math.min(block.end, end) - start)
       }
@@ -74,6 +74,14 @@ export class SharedChunks {
 
   clear(): void {
     for (const block of this.#blocks.values()) drop(block)
+  }
+
+  /** None where one who was handed the memory has transferred it, a byte stream for example: nobody else is to miss it. */
+  #there(start: number): Block | undefined {
+    const block = this.#blocks.get(start)
+    if (block === undefined || !isTransferred(block)) return block
+    drop(block)
+    return undefined
   }
 
   #keep(start: number): Block {
@@ -101,6 +109,10 @@ function drop(block: Block): void {
   SharedChunks.remove(block)
 }
 
+function isTransferred({ bytes, start, end }: Block): boolean {
+  return bytes.length === 0 && end > start
+}
+
 /** Reads on behind what is there; gives the bytes read. */
 async function grow(block: Block, end: number, read: ReadInto): Promise<number> {
   let isOver: () => void = () => {}
@@ -112,6 +124,9 @@ async function grow(block: Block, end: number, read: ReadInto): Promise<number> 
     const got = await read(block.end, block.bytes.subarray(block.end - block.start, end - block.start))
     block.end += got
     return got
+  } catch (error) {
+    if (isTransferred(block)) return 0 // read again, into other memory
+    throw error
   } finally {
     block.reach = block.end
     block.growing = undefined

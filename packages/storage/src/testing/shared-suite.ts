@@ -119,6 +119,27 @@ export function testShared({ test, factory }: ResourceSuite): void {
     for (const read of await Promise.all(reads)) assert.ok(read.length <= 10)
   })
 
+  test('a shared chunk that was transferred away, against the rule, is missed by nobody else', async () => {
+    const { rig } = await written()
+    await using _ = rig
+    using reader = rig.reader()
+    const first = await shared(reader, 0, 1000)
+    structuredClone(first.buffer, { transfer: [first.buffer] })
+    using other = rig.reader()
+    assertBytes(joined(await chunksOf(other, { shared: true })), bytes)
+    const again = await shared(reader, 0, 1000)
+    structuredClone(again.buffer, { transfer: [again.buffer] })
+    assertBytes(await shared(other, 1000, 1000), bytes.subarray(1000, 2000))
+    const held = gate()
+    const begun = await shared(reader, 0, 1000)
+    rig.driver.beforeRead = () => held.opened
+    const growing = shared(other, 0, 2000)
+    assert.ok(await isPending(growing))
+    structuredClone(begun.buffer, { transfer: [begun.buffer] })
+    held.open()
+    assertBytes(await growing, bytes.subarray(0, 2000))
+  })
+
   test('a read for all that fails is the one reader’s failure: the others read on', async () => {
     const { rig } = await written()
     await using _ = rig
