@@ -360,7 +360,7 @@ export class Life implements WriteTarget, WaitJudge {
   }
 
   #notAvailable(position: number): Error {
-    const nextCovered = this.coverage.nextCovered(position)
+    const nextCovered = this.readable.nextCovered(position)
     const next = nextCovered === undefined ? 'nothing' : `${nextCovered.start}-${nextCovered.end}`
     return new RangeNotAvailableError(`nothing was written at ${position}; covered next: ${next}`, {
       position,
