@@ -1,3 +1,4 @@
+import { allocate } from './allocate.js'
 import { copyTurns } from './copy-turns.js'
 import type { Driver } from './driver.js'
 import { NoSpaceError, StorageIoError } from './errors.js'
@@ -98,9 +99,19 @@ export class MemDriver implements Driver {
       const from = (position + done) % chunkSize
       const step = Math.min(chunkSize - from, part.length - done)
       const index = Math.floor((position + done) / chunkSize)
-      this.#chunk(index, from + step).set(part.subarray(done, done + step), from)
+      const chunk = step === chunkSize ? this.#wholeChunk(index) : this.#chunk(index, from + step)
+      chunk.set(part.subarray(done, done + step), from)
       done += step
     }
+  }
+
+  /** The chunk at `index`, all of which is about to be written: it need not be cleared. */
+  #wholeChunk(index: number): Uint8Array {
+    const there = this.#chunks.get(index)
+    if (there?.length === chunkSize) return there
+    const fresh = allocate(chunkSize)
+    this.#chunks.set(index, fresh)
+    return fresh
   }
 
   /** The chunk at `index`, with room for `size` bytes. Grows by doubling: small resources stay small. */

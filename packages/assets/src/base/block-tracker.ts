@@ -68,6 +68,17 @@ export class BlockTracker {
     this.#launched = { start: position, end: at }
   }
 
+  /** As `writing`, of bytes that may never be recorded: their checksums are read back should they be. */
+  passing(position: number, parts: readonly Uint8Array[]): void {
+    this.#forgetFailed()
+    const end = parts.reduce((at, part) => at + part.byteLength, position)
+    for (let block = blockOf(position); block * BLOCK_BYTES < end; block++) {
+      this.#changed.add(block)
+      this.#running.delete(block)
+    }
+    this.#launched = { start: position, end }
+  }
+
   /** They are in the driver. */
   written(position: number, parts: readonly Uint8Array[]): void {
     this.#launched = undefined

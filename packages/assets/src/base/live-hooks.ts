@@ -4,6 +4,7 @@ import { encodeMetadata } from '../metadata.js'
 import type { BaseCore } from './base-core.js'
 import type { LiveGeneration } from './live-generation.js'
 import type { Part } from './part.js'
+import { SpillDriver } from './spill-driver.js'
 
 /**
  * What the resources of an open generation tell the base of their life. Classes, one for each role a resource may have:
@@ -116,6 +117,13 @@ export class PlainHooks extends OutputHooks {
 export class RawHooks extends PartHooks {
   protected override get part(): Part {
     return this.live.source
+  }
+
+  /** What is held in memory is mostly committed, decrypted, before it would be recorded. */
+  override writing(position: number, parts: readonly Uint8Array[]): void {
+    const { driver, tracker } = this.part
+    if (driver instanceof SpillDriver && !driver.hasSpilled) tracker.passing(position, parts)
+    else tracker.writing(position, parts)
   }
 
   declared(): void {
