@@ -17,12 +17,12 @@ class Rig {
   readonly bytes = new Uint8Array(LENGTH)
   readonly recorded = new RangeSet()
 
-  async write(position: number, bytes: Uint8Array): Promise<void> {
+  async write(position: number, bytes: Uint8Array, how: 'writing' | 'passing' = 'writing'): Promise<void> {
     const end = position + bytes.length
     await this.tracker.guard(position, end, async (from, to) => void this.recorded.delete(from, to))
     await this.driver.write(position, [bytes])
     this.bytes.set(bytes, position)
-    this.tracker.writing(position, [bytes])
+    this.tracker[how](position, [bytes])
     this.tracker.written(position, [bytes])
     this.coverage.insert(position, end)
   }
@@ -51,7 +51,8 @@ describe('the block tracker', () => {
       for (let i = 0; i < 60; i++) {
         const start = random() < 0.5 ? rig.coverage.coveredEnd(0) : randomInteger(random, 0, LENGTH - 1)
         const end = Math.min(LENGTH, start + randomInteger(random, 1, 150_000))
-        if (end > start) await rig.write(start, randomBytes(seed * 1000 + i, end - start))
+        const how = random() < 0.3 ? 'passing' : 'writing'
+        if (end > start) await rig.write(start, randomBytes(seed * 1000 + i, end - start), how)
         if (random() < 0.2) await rig.flush(random() < 0.5)
       }
       await rig.flush(true, LENGTH)
