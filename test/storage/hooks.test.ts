@@ -262,6 +262,25 @@ test('a foreign reader is forwarded to in all it does, and its comforts work', a
   assert.equal(resource.readers, 0)
 })
 
+test('shared chunks of a foreign reader are told of, and shared where it shares', async () => {
+  const resource = fresh()
+  const writer = resource.openWriter()
+  await writer.writeAt(0, some(5))
+  await writer.commit()
+  for (const isSharing of [false, true]) {
+    const read: number[][] = []
+    const foreign = new ForeignReader(resource.openReader())
+    const native = resource.openReader()
+    if (isSharing) Object.assign(foreign, { readShared: native.readShared?.bind(native) })
+    using reader = wrapReader(foreign, { onRead: (position, bytes) => read.push([position, bytes]) })
+    const all = await native.readShared?.(0, 5)
+    const chunk = await reader.readShared?.(1, 3)
+    assert.deepEqual([chunk, read], [some(5).subarray(1, 4), [[1, 3]]])
+    assert.equal(chunk?.buffer === all?.buffer, isSharing)
+    native.close()
+  }
+})
+
 test('an idle reader is held, but not counted; its clones are', () => {
   const told: string[] = []
   const resource = fresh({ unused: () => told.push('unused') })

@@ -13,7 +13,9 @@ import {
   wantsRetry,
 } from './hooks.js'
 import { ReaderBase } from './reader-base.js'
+import { type ReadInto, readAlone } from './shared-chunks.js'
 import type {
+  Bytes,
   ReadonlyRangeSet,
   ResourceReader,
   ResourceStatus,
@@ -96,6 +98,14 @@ export class ForwardingReader extends ReaderBase {
     const got = await this.#inner.readAt(position, target)
     if (got > 0) tellRead(this.#group, position, got)
     return got
+  }
+
+  async readShared(position: number, size: number): Promise<Bytes> {
+    const inner = this.#inner
+    const read: ReadInto = (at, target) => inner.readAt(at, target)
+    const chunk = inner.readShared ? await inner.readShared(position, size) : await readAlone(position, size, read)
+    if (chunk.length > 0) tellRead(this.#group, position, chunk.length)
+    return chunk
   }
 
   readAtSync(position: number, target: Uint8Array): number {
