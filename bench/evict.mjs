@@ -14,7 +14,7 @@ export default async function evict(place) {
   return [
     ...(await evicted(place, { assets: 1_000, shares: 10, bytes: 4 * KIB, atLeast: 0.8 })),
     ...(await evicted(place, { assets: 100, shares: 10, bytes: MIB, atLeast: 1.1 })),
-    ...(await evicted(place, { assets: 9_800, shares: 7, bytes: 4 * KIB, inMemory: true })),
+    ...(await evicted(place, { assets: 9_600, shares: 8, bytes: 4 * KIB, inMemory: true })),
   ]
 }
 
