@@ -100,6 +100,7 @@ export class ForwardingReader extends ReaderBase {
     return got
   }
 
+  /** What the wrapped reader shares; memory of its own where that one shares nothing. */
   async readShared(position: number, size: number): Promise<Bytes> {
     const inner = this.#inner
     const read: ReadInto = (at, target) => inner.readAt(at, target)
