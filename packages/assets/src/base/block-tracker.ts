@@ -231,19 +231,19 @@ export function setPiece(blocks: BlockMap, piece: Fragment): void {
 }
 
 /** CRC32 of [start, end) as it lies in the driver. Rejects with an error when the driver has fewer bytes. */
-async function readBack(driver: Driver, start: number, end: number): Promise<number> {
-  return crc32(await readInto(driver, start, end, new Uint8Array(end - start)))
-}
-
-/** [start, end) as it lies in the driver, at the beginning of `buffer`. Rejects when the driver has fewer bytes. */
-export async function readInto(driver: Driver, start: number, end: number, buffer: Uint8Array): Promise<Uint8Array> {
+export async function readBack(
+  driver: Driver,
+  start: number,
+  end: number,
+  buffer: Uint8Array = new Uint8Array(end - start),
+): Promise<number> {
   const target = buffer.subarray(0, end - start)
   for (let got = 0; got < target.byteLength; ) {
     const bytes = await driver.read(start + got, target.subarray(got))
     if (bytes === 0) throw new RangeError(`the storage ends at ${start + got}, before ${end}`)
     got += bytes
   }
-  return target
+  return crc32(target)
 }
 
 function* runsIn(coverage: ReadonlyRangeSet, start: number, end: number): Generator<{ start: number; end: number }> {

@@ -1,11 +1,10 @@
-import { crc32 } from 'node:zlib'
 import { CisternError, type Driver, mapIoError, RangeSet } from '@cistern/storage'
 import { BLOCK_BYTES, checksumPieces, type Fragment } from '../index/blocks.js'
 import type { ActiveSlot, CommittedSlot } from '../index/entry.js'
 import { Pace } from '../index/pace.js'
 import type { BackendFile, StoredDriver } from './backend.js'
 import type { BaseCore } from './base-core.js'
-import { readInto } from './block-tracker.js'
+import { readBack } from './block-tracker.js'
 import type { KeyState } from './key-state.js'
 import { LazyDriver } from './lazy-driver.js'
 import { LiveGeneration, rawGeneration } from './live-generation.js'
@@ -248,63 +247,23 @@ export class Opening {
 
 const unpublished = (slot: CommittedSlot): CommittedSlot => ({ ...slot, fingerprint: undefined })
 
-/** Buffers that no check is using: fresh ones cost more than the reads into them. */
-const spareBuffers: Uint8Array[] = []
-const mostSpare = 4
-
-/**
- * Every piece, with whether its bytes are what its checksum says; a piece that cannot be read is not. The next one is
- * read, on another thread, while this one is summed up.
- */
+/** Every piece, with whether its bytes are what its checksum says; a piece that cannot be read is not. */
 export async function* checkPieces(
   driver: Driver,
   pieces: Iterable<Fragment>,
   signal?: AbortSignal,
 ): AsyncGenerator<Fragment & { readonly ok: boolean }> {
+  const buffer = new Uint8Array(BLOCK_BYTES)
   const pace = new Pace()
-  const rest = pieces[Symbol.iterator]()
-  let free = takeBuffer()
-  let ahead = readNext(driver, rest, takeBuffer())
-  try {
-    while (ahead !== undefined) {
-      signal?.throwIfAborted()
-      const { piece, buffer, read } = ahead
-      const bytes = await read
-      ahead = readNext(driver, rest, free)
-      free = buffer
-      yield { ...piece, ok: bytes !== undefined && crc32(bytes) === piece.crc }
-      if (pace.due) await pace.rest()
-    }
-  } finally {
-    giveBack(free)
-    // Who ends early leaves a read behind, whose buffer is its own until then.
-    void ahead?.read.then(() => giveBack(ahead?.buffer))
+  for (const piece of pieces) {
+    signal?.throwIfAborted()
+    const ok = await readBack(driver, piece.start, piece.end, buffer).then(
+      (crc) => crc === piece.crc,
+      () => false,
+    )
+    yield { ...piece, ok }
+    if (pace.due) await pace.rest()
   }
-}
-
-interface ReadAhead {
-  readonly piece: Fragment
-  readonly buffer: Uint8Array
-  /** `undefined` where it cannot be read. */
-  readonly read: Promise<Uint8Array | undefined>
-}
-
-function readNext(driver: Driver, pieces: Iterator<Fragment>, buffer: Uint8Array): ReadAhead | undefined {
-  const { value: piece, done } = pieces.next()
-  if (done) {
-    giveBack(buffer)
-    return undefined
-  }
-  const read = readInto(driver, piece.start, piece.end, buffer).catch(() => undefined)
-  return { piece, buffer, read }
-}
-
-function takeBuffer(): Uint8Array {
-  return spareBuffers.pop() ?? new Uint8Array(BLOCK_BYTES)
-}
-
-function giveBack(buffer: Uint8Array | undefined): void {
-  if (buffer && spareBuffers.length < mostSpare) spareBuffers.push(buffer)
 }
 
 function whole(length: number): RangeSet {
