@@ -117,7 +117,7 @@ export async function readWhole(reader: ResourceReader, options: ReadOptions, go
     const position = start + filled
     let got: number
     try {
-      got = await readInto(reader, position, filled === 0 ? target : target.subarray(filled))
+      got = await reader.readAt(position, filled === 0 ? target : target.subarray(filled))
     } catch (error) {
       if (gone.explains(error, reader, position)) return readWhole(reader, options, gone)
       throw error
@@ -127,32 +127,6 @@ export async function readWhole(reader: ResourceReader, options: ReadOptions, go
     signal?.throwIfAborted()
   }
   return target
-}
-
-/** Touching fresh memory takes longer than filling it, and several threads have touched it sooner than one. */
-const partBytes = 512 * 1024
-const partsAtOnce = 4
-
-/** As `readAt`; of much in several parts at a time. */
-async function readInto(reader: ResourceReader, position: number, target: Uint8Array): Promise<number> {
-  if (target.length < 2 * partBytes) return reader.readAt(position, target)
-  const reads: Promise<number>[] = []
-  for (let at = 0; at < Math.min(target.length, partsAtOnce * partBytes); at += partBytes) {
-    const read = reader.readAt(position + at, target.subarray(at, at + partBytes))
-    reads.push(at === 0 ? read : read.catch(noneIfGone))
-  }
-  let filled = 0
-  for (const got of await Promise.all(reads)) {
-    filled += got
-    if (got < partBytes) break
-  }
-  return filled
-}
-
-/** What has gone behind the first part is asked for again, as the first. */
-function noneIfGone(error: unknown): number {
-  if (CisternError.is(error, 'ERR_CISTERN_RANGE_NOT_AVAILABLE')) return 0
-  throw error
 }
 
 /** Waits for [start, end), and says where it ends, clamped by the length. */

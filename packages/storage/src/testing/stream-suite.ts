@@ -14,21 +14,6 @@ const ways = {
 
 /** Whole ranges out, whole sources in. */
 export function testStreams({ test, factory }: ResourceSuite): void {
-  test('bytes of many mebibytes are read in parts, and are whole; a part that fails is told', async () => {
-    await using rig = await Rig.open(factory)
-    using reader = rig.reader()
-    await using writer = rig.writer()
-    const bytes = patterned(5 * 1024 * 1024 + 7)
-    await writer.writeAt(0, bytes)
-    assertBytes(await reader.bytes({ end: bytes.length }), bytes)
-    assertBytes(await reader.bytes({ start: 3, end: 3 * 1024 * 1024 }), bytes.subarray(3, 3 * 1024 * 1024))
-    let reads = 0
-    rig.driver.beforeRead = () => {
-      if (++reads >= 3) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
-    }
-    await rejectsWith(reader.bytes({ end: 2 * 1024 * 1024 }), 'ERR_CISTERN_STORAGE_IO')
-  })
-
   for (const [way, open] of Object.entries(ways)) {
     test(`[core 13] ${way} delivers exactly the bytes while a slow writer goes on`, async () => {
       await using rig = await Rig.open(factory)
