@@ -1,8 +1,10 @@
 // What is fetched, in which order, and how often: over a source that the test holds in its hand.
 import assert from 'node:assert/strict'
 import { createCipheriv } from 'node:crypto'
+import { test } from 'node:test'
 import { type AssetStore, aes128Cbc, CisternError, ResourceKey, type ResourceReader } from '@cistern/assets'
 import { Filler, SourceError } from '@cistern/fill'
+import { MemStore } from '@cistern/mem-store'
 import { onBoth } from '../assets/facade/stores.js'
 import { randomBytes, randomInteger, randomNumbers, shuffled } from '../helpers/bytes.js'
 import { deferred, eventLoopTurn, stateOf } from '../helpers/deferred.js'
@@ -571,6 +573,27 @@ onBoth('an end before what is there is the end of another version', async (open)
   }
   using again = await filler.open(key, source)
   same(await again.bytes(), source.script.bytes)
+})
+
+test('so it is where what is behind that end is still being written', async () => {
+  const held = deferred()
+  let isHeld = true
+  await using store = await MemStore.open({ fault: ({ op }) => (op === 'write' && isHeld ? held.promise : undefined) })
+  await using filler = new Filler(store, { ...options, lookahead: 0 })
+  const source = film(1, { unmeasured: true })
+  using reader = await filler.open(key, source)
+  await reader.bytes({ start: 0, end: CHUNK }) // out of memory
+  const total = CHUNK / 2
+  source.script = { bytes: randomBytes(8, total), validator: 'v2' }
+  source.answer = ({ start }) =>
+    start < total ? undefined : { start, end: start, total, validator: undefined, ...bare }
+  using behind = await filler.open(key, source)
+  const end = behind.waitRange(3 * CHUNK, 3 * CHUNK + 1)
+  await source.request(2)
+  await calm()
+  isHeld = false
+  held.resolve()
+  assert.equal(await end, 'eof')
 })
 
 onBoth('what lies behind a chunk that is tried again is not asked for before anybody knows the end', async (open) => {

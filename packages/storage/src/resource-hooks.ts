@@ -16,8 +16,8 @@ export interface ResourceHooks {
    */
   readonly writing?: ((position: number, parts: readonly Uint8Array[]) => void) | undefined
   /**
-   * Bytes are in the driver. Called before coverage grows and before writers and waiters are told. `parts` are only
-   * borrowed; `added` counts the newly covered bytes.
+   * Bytes are in the driver. Called before the resource's coverage grows and before writers are told; readers may have had
+   * the bytes before, out of the writer's memory. `parts` are only borrowed; `added` counts the newly covered bytes.
    */
   readonly written?: ((position: number, parts: readonly Uint8Array[], added: number) => void) | undefined
   /**

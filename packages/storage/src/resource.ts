@@ -65,7 +65,7 @@ export class Resource {
     return this.#life.driver
   }
 
-  /** Live; changed by the resource alone. */
+  /** What the driver has; readers see what is being written, too. Live; changed by the resource alone. */
   get coverage(): RangeSet {
     return this.#life.coverage
   }
