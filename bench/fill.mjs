@@ -14,7 +14,7 @@ const MIB = 1024 * 1024
 const LATENCY_MS = 20
 /** Bytes a second. */
 const RATE = 100_000_000
-const FIRST_BYTES = 50
+const FIRST_BYTES = 100
 /** Until the code is compiled, as in a program that has been running for a while. */
 const WARM_UPS = times(40)
 const FILM = 64 * MIB

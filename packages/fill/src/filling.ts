@@ -59,6 +59,8 @@ export class Filling implements KnownSourceHost {
   #reader: ResourceReader | undefined
   #writer: ResourceWriter | undefined
   #committing: Promise<void> | undefined
+  /** The source has said what it is, and nobody has looked yet what that makes of what there is to do. */
+  #isJustDeclared = false
   /** A reader went on or left, and nobody has looked yet what that makes of what passes. */
   #isMoved = false
 
@@ -222,9 +224,10 @@ export class Filling implements KnownSourceHost {
     return this.#known.ask(fetch, signal)
   }
 
+  /** What else there is to ask for is asked for behind the first bytes: a request takes as long as they do. */
   declared(): void {
     this.#demands.tell()
-    this.#host.review()
+    this.#isJustDeclared = true
   }
 
   dropped(): void {
@@ -238,6 +241,8 @@ export class Filling implements KnownSourceHost {
     if (writer === undefined) throw new ResourceRemovedError(`${this.name} is not filled any more`)
     const { landing } = this.#arrived
     landing.insert(start, end)
+    if (this.#isJustDeclared) this.#host.review()
+    this.#isJustDeclared = false
     try {
       await writer.writeAt(start, bytes)
       this.refusal = undefined
