@@ -4,6 +4,8 @@ import { MemDriver } from '@cistern/storage'
 import fc from '../helpers/fast-check.js'
 import { TurnCounter } from '../helpers/turn-counter.js'
 
+const CHUNK = 64 * 1024
+
 const step = fc.record({
   position: fc.nat({ max: 300_000 }),
   length: fc.integer({ min: 0, max: 140_000 }),
@@ -30,6 +32,7 @@ test('memory holds what a plain array would, after writes and cuts in any order'
         assert.equal(await driver.read(0, target), size)
         assert.equal(Buffer.compare(target.subarray(0, size), model), 0)
       }
+      await driver.close() // its memory is the next one's
     }),
     { numRuns: 30 },
   )
@@ -46,6 +49,22 @@ test('large copies let others have a turn', async () => {
   using counter = new TurnCounter()
   assert.equal(await driver.read(0, new Uint8Array(16 * 1024 * 1024)), 16 * 1024 * 1024)
   assert.ok(counter.turns >= 2, `${counter.turns} turns while 16 MiB were read`)
+})
+
+test('memory that one has let go of holds the bytes of the next, and of nothing else', async () => {
+  const first = new MemDriver()
+  await first.write(0, [new Uint8Array(CHUNK * 3).fill(1)])
+  await first.close()
+  const [second, third] = [new MemDriver(), new MemDriver()]
+  await second.write(0, [new Uint8Array(CHUNK).fill(2)])
+  await third.write(0, [new Uint8Array(CHUNK).fill(3)])
+  await third.write(CHUNK + 5, [new Uint8Array(5).fill(3)])
+  const target = new Uint8Array(2 * CHUNK)
+  assert.equal(await third.read(0, target), CHUNK + 10)
+  assert.deepEqual(target.subarray(CHUNK, CHUNK + 10), Uint8Array.from([0, 0, 0, 0, 0, 3, 3, 3, 3, 3]))
+  assert.ok(target.subarray(0, CHUNK).every((byte) => byte === 3))
+  assert.equal(await second.read(0, target), CHUNK)
+  assert.ok(target.subarray(0, CHUNK).every((byte) => byte === 2))
 })
 
 test('nothing can be asked of it once closed', async () => {

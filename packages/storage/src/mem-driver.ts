@@ -1,7 +1,7 @@
-import { allocate } from './allocate.js'
 import { copyTurns } from './copy-turns.js'
 import type { Driver } from './driver.js'
 import { NoSpaceError, StorageIoError } from './errors.js'
+import { SpareChunks } from './spare-chunks.js'
 
 /** Options of {@link MemDriver}. */
 export interface MemDriverOptions {
@@ -10,6 +10,7 @@ export interface MemDriverOptions {
 }
 
 const chunkSize = 64 * 1024
+const spareChunks = new SpareChunks(chunkSize)
 /** One step of a read copies no more than this: a few milliseconds. */
 const stepBytes = 4 * 1024 * 1024
 
@@ -91,6 +92,7 @@ export class MemDriver implements Driver {
 
   async close(): Promise<void> {
     this.#closed = true
+    for (const chunk of this.#chunks.values()) if (chunk.length === chunkSize) spareChunks.giveBack(chunk)
     this.#chunks.clear()
   }
 
@@ -109,7 +111,7 @@ export class MemDriver implements Driver {
   #wholeChunk(index: number): Uint8Array {
     const there = this.#chunks.get(index)
     if (there?.length === chunkSize) return there
-    const fresh = allocate(chunkSize)
+    const fresh = spareChunks.take()
     this.#chunks.set(index, fresh)
     return fresh
   }

@@ -13,7 +13,7 @@ import {
   WriterClosedError,
 } from '@cistern/storage'
 import { inPieces, randomBytes, randomInteger, randomNumbers, shuffled } from '../../helpers/bytes.js'
-import { deferred, eventLoopTurn, stateOf } from '../../helpers/deferred.js'
+import { type Deferred, deferred, eventLoopTurn, stateOf } from '../../helpers/deferred.js'
 import fc from '../../helpers/fast-check.js'
 import { decrypted, decrypting, encrypted, PositionXor, staged } from './staged.js'
 
@@ -529,6 +529,20 @@ test('after a commit refused for want of space, the next writer can take over', 
   assert.equal(await (await again(processor)).commit(), 601)
 })
 
+test("what is being written is nobody else's memory, though its writer is released meanwhile", async () => {
+  const driver = new HeldDriver()
+  const first = await staged(new PositionXor(), { outputDriver: driver })
+  const writing = first.writer.writeAt(0, randomBytes(18, 300 * KIB)).catch(() => undefined)
+  const written = await driver.begun.promise
+  const before = Buffer.from(written)
+  const released = first.writer.release()
+  const second = await staged(new PositionXor())
+  await second.writer.writeAt(0, randomBytes(19, 300 * KIB))
+  assert.deepEqual(Buffer.from(written), before)
+  driver.go.resolve()
+  await Promise.all([writing, released])
+})
+
 test('a failing disk under the source leaves the writer usable', async () => {
   const driver = new FullDriver()
   const { writer, reader } = await staged(new PositionXor(), { rawDriver: driver })
@@ -603,6 +617,21 @@ function processorOf(
     },
   }
   return counting
+}
+
+/** Its first write of several pieces in one ends when it may. */
+class HeldDriver extends MemDriver {
+  readonly begun: Deferred<Uint8Array> = deferred()
+  readonly go: Deferred<void> = deferred()
+
+  override async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
+    const [part] = parts
+    if (part && part.length > 64 * KIB) {
+      this.begun.resolve(part)
+      await this.go.promise
+    }
+    await super.write(position, parts)
+  }
 }
 
 /** Refuses writes while it is full. */

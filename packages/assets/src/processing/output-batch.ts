@@ -1,5 +1,9 @@
 const BATCH_BYTES = 512 * 1024
 
+/** Buffers that no batch uses: fresh memory costs more than the copies into it. */
+const spareBuffers: Buffer[] = []
+const MOST_SPARE = 4
+
 /** What came out and is not written yet. Several pieces are written as one: a write for each would take longer than they did. */
 export class OutputBatch {
   #buffer: Buffer | undefined
@@ -19,7 +23,7 @@ export class OutputBatch {
   keep(): void {
     if (!this.#last) return
     if (this.#filled + this.#last.length > BATCH_BYTES) throw new RangeError('a full batch was not written out')
-    this.#buffer ??= Buffer.allocUnsafeSlow(BATCH_BYTES)
+    this.#buffer ??= spareBuffers.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES)
     this.#buffer.set(this.#last, this.#filled)
     this.#filled += this.#last.length
     this.#last = undefined
@@ -34,5 +38,13 @@ export class OutputBatch {
   drop(written: Uint8Array): void {
     if (written === this.#last) this.#last = undefined
     else this.#filled = 0
+  }
+
+  /** It is of no use any more, and nobody is writing what `next` gave. */
+  release(): void {
+    if (this.#buffer && spareBuffers.length < MOST_SPARE) spareBuffers.push(this.#buffer)
+    this.#buffer = undefined
+    this.#filled = 0
+    this.#last = undefined
   }
 }

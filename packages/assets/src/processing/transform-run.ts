@@ -28,6 +28,7 @@ export class TransformRun {
   #source: ResourceReader | undefined
   readonly #batch = new OutputBatch()
   #ended = false
+  #isWriting = false
   #taken = 0
   #stored = 0
   #written = 0
@@ -121,14 +122,18 @@ export class TransformRun {
     const transform = this.#transform
     this.#transform = undefined
     if (transform) closeQuietly(transform)
+    if (!this.#isWriting) this.#batch.release()
   }
 
   async #write(piece: Uint8Array): Promise<void> {
+    this.#isWriting = true
     try {
       await this.#place.output.writeAt(this.#written, piece)
     } catch (error) {
       // More came out than outputLength() said: not the place's fault.
       throw CisternError.is(error, 'ERR_CISTERN_INVALID_RANGE') ? this.#failure('update', error) : error
+    } finally {
+      this.#isWriting = false
     }
   }
 
