@@ -53,7 +53,7 @@ export async function runWorkload(name, { quick }) {
 function answerOf(name, quick) {
   return new Promise((resolve) => {
     const env = { ...process.env, CISTERN_BENCH_QUICK: quick ? '1' : '' }
-    const running = fork(child, [name], { env, serialization: 'advanced' })
+    const running = fork(child, [name], { env, execArgv: ['--expose-gc'], serialization: 'advanced' })
     running.on('message', (answer) => resolve(/** @type {Told | Failure} */ (answer)))
     running.on('error', (error) => resolve({ failed: String(error) }))
     // A message comes before the end of the channel it came through, whatever became of the process.
