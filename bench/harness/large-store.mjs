@@ -51,7 +51,7 @@ export class LargeStore {
     this.#pinned = !pinned
     await Promise.all(
       Array.from({ length: count }, () => {
-        const { asset } = this.#nextKey()
+        const asset = assetOf(this.#nextResource())
         return pinned ? this.#store.unpin(asset) : this.#store.pin(asset)
       }),
     )
@@ -64,7 +64,7 @@ export class LargeStore {
 
   /** @param {number} count */
   lease(count) {
-    for (let one = 0; one < count; one++) this.#store.lease(this.#nextKey().asset).release()
+    for (let one = 0; one < count; one++) this.#store.lease(assetOf(this.#nextResource())).release()
   }
 
   /** Gives some resources, spread over all assets, a file. */
@@ -91,11 +91,20 @@ export class LargeStore {
   }
 
   #nextKey() {
-    return keyOf(this.#keys[this.#next++ % this.#keys.length] ?? 0)
+    return keyOf(this.#nextResource())
+  }
+
+  #nextResource() {
+    return this.#keys[this.#next++ % this.#keys.length] ?? 0
   }
 }
 
 /** @param {number} resource */
+function assetOf(resource) {
+  return assetName(Math.floor(resource / RESOURCES_AN_ASSET))
+}
+
+/** @param {number} resource */
 function keyOf(resource) {
-  return ResourceKey.of(assetName(Math.floor(resource / RESOURCES_AN_ASSET)), pathName(resource % RESOURCES_AN_ASSET))
+  return ResourceKey.of(assetOf(resource), pathName(resource % RESOURCES_AN_ASSET))
 }

@@ -25,10 +25,11 @@ export function withMeasured(readme, run) {
 /** @param {Run} run */
 function measuredPart(run) {
   const rows = run.results.filter((row, index) => isTelling(row, index, run.results))
-  const lines = rows.map(
-    (row) =>
-      `| ${plainText(row.name)} | ${plainText(row.ratio)} | ${shown(row.ratios)} | ${goal(row)} | ${verdict(row) || (isBehind(row) ? 'behind' : '')} |`,
-  )
+  const lines = rows.map((row, index) => {
+    const name = rows[index - 1]?.name === row.name ? '' : plainText(row.name)
+    const told = verdict(row) || (isBehind(row) ? 'behind' : '')
+    return `| ${name} | ${plainText(shortRatio(row))} | ${shown(row.ratios)} | ${goal(row)} | ${told} |`
+  })
   return [
     `${madeOn(run)} ${score(run)}`,
     ['| | ratio | median (min–max) | wanted | |', '|---|---|---|---|---|', ...lines].join('\n'),
@@ -46,6 +47,16 @@ function measuredPart(run) {
 function isTelling(row, index, rows) {
   const isFirst = rows.findIndex(({ workload }) => workload === row.workload) === index
   return isFirst || row.headline === true || isMet(row) === false || (row.target === undefined && isBehind(row))
+}
+
+/**
+ * What is compared, the row's own name saying what ours is.
+ * @param {Row} row
+ */
+function shortRatio({ ratio, sides }) {
+  const [ours = ''] = Object.keys(sides)
+  if (ratio.startsWith(`${ours} / `)) return `ours${ratio.slice(ours.length)}`
+  return ratio.endsWith(` / ${ours}`) ? `${ratio.slice(0, -ours.length)}ours` : ratio
 }
 
 /**

@@ -48,10 +48,12 @@ test('rows that we lose are in the README, whatever their place', (t) => {
     row(),
     row({ name: 'won' }),
     row({ name: 'lost', ratios: spread(1) }),
+    row({ name: 'lost', ratio: 'by hand / mine', ratios: spread(1), sides: { mine: spread(3), 'by hand': spread(1) } }),
     behind,
   ])
   const text = read('README.md')
   assert.match(text, /\| lost \|.*\*\*NOT MET\*\*/)
+  assert.match(text, /^\| {2}\| by hand \/ ours \|/m, 'a name stands once, and says what ours is')
   assert.match(text, /\| behind \|.*\| behind \|/)
   assert.doesNotMatch(text, /\| won \|/)
   assert.match(read('docs/performance.md'), /\| won: /)
