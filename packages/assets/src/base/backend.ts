@@ -45,9 +45,10 @@ export interface Backend {
   publish(name: string, generation: string, length: number): Promise<string>
   /**
    * Removes the bytes of one generation; `published`: and what has the final name, be it an older generation whose place
-   * this one was to take. What is not there is no error.
+   * this one was to take. `isRenamed`: this process gave it the final name, and nothing of it is left under another. What
+   * is not there is no error.
    */
-  remove(name: string, generation: string, published: boolean): Promise<void>
+  remove(name: string, generation: string, published: boolean, isRenamed?: boolean): Promise<void>
   /** All that is stored, named by the index or not, in any order: `verify` finds by it what no record names. */
   list(): AsyncIterable<{
     /** `asset/file`: the final name, without what marks an unfinished one. */

@@ -298,6 +298,11 @@ export class BaseCore {
     return purpose !== 'fill' || this.records.entry(key)?.active?.generation === generation
   }
 
+  /** Begun since this process opened the store: what the index says of its files needs no power to stay on. */
+  isOfSession(generation: string): boolean {
+    return generation.startsWith(`${this.records.session}-`)
+  }
+
   /** Bytes do not match their checksums: the record goes, the file stays for whoever wants to look at it. */
   damaged(live: LiveGeneration): void {
     for (const { generation } of hideCommitted(this, live.key, false)) this.freed(generation)

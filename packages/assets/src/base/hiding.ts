@@ -32,7 +32,7 @@ export function hideCommitted(core: BaseCore, key: ResourceKey, sweeps = true): 
   const slot = entry?.committed
   const generation = live?.generation ?? slot?.generation
   if (generation === undefined) return []
-  const strays = live ? live.files : slot ? filesOf(key, slot) : []
+  const strays = live ? live.files : slot ? filesOf(core, key, slot) : []
   sweeper.hide(asset, generation, live?.stored ?? slot?.length ?? 0)
   for (const replaced of live?.replaces.splice(0) ?? core.takeReplaced(generation)) sweeper.join(replaced, generation)
   if (live) live.stage = 'gone'
@@ -113,7 +113,7 @@ class Removal {
     }
     for (const slot of [entry?.committed, entry?.active]) {
       if (slot === undefined || strays.has(slot.generation)) continue
-      for (const stray of filesOf(key, slot)) strays.set(stray.generation, stray)
+      for (const stray of filesOf(this.#core, key, slot)) strays.set(stray.generation, stray)
       if (!sweeper.isHidden(slot.generation))
         sweeper.hide(key.asset, slot.generation, isCommitted(slot) ? slot.length : slot.source.size)
       for (const generation of this.#core.takeReplaced(slot.generation)) sweeper.join(generation, slot.generation)
@@ -156,8 +156,11 @@ class Removal {
 const isCommitted = (slot: CommittedSlot | ActiveSlot): slot is CommittedSlot => 'checksums' in slot
 
 /** Files of a generation that is not open. */
-function filesOf({ asset, path }: ResourceKey, slot: CommittedSlot | ActiveSlot): Stray[] {
-  const stray = { asset, path, name: slot.name, generation: slot.generation, published: isCommitted(slot) }
+function filesOf(core: BaseCore, { asset, path }: ResourceKey, slot: CommittedSlot | ActiveSlot): Stray[] {
+  const { name, generation, fingerprint } = slot
+  const published = isCommitted(slot)
+  const isRenamed = published && fingerprint !== undefined && core.isOfSession(generation)
+  const stray = { asset, path, name, generation, published, isRenamed }
   if (isCommitted(slot) || slot.processor === undefined) return [stray]
-  return [stray, { ...stray, generation: rawGeneration(slot.generation) }]
+  return [stray, { ...stray, generation: rawGeneration(generation) }]
 }

@@ -119,10 +119,12 @@ export class LiveGeneration {
   /** Its files, as strays. */
   get files(): Stray[] {
     const { asset, path } = this.key
-    const stray = { asset, path, name: this.name, published: this.stage === 'published' || this.stage === 'recorded' }
+    const isPublished = this.stage === 'published'
+    const isRenamed = isPublished && this.#core.isOfSession(this.generation)
+    const stray = { asset, path, name: this.name, published: isPublished || this.stage === 'recorded', isRenamed }
     const raw =
       this.raw && this.stage !== 'published'
-        ? [{ ...stray, generation: rawGeneration(this.generation), published: false }]
+        ? [{ ...stray, generation: rawGeneration(this.generation), published: false, isRenamed: false }]
         : []
     return [{ ...stray, generation: this.generation }, ...raw]
   }

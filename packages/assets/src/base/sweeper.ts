@@ -100,7 +100,7 @@ export class Sweeper {
     if (failures.length > 0) throw failures[0]
   }
 
-  #remove({ asset, path, name, generation, published }: Stray): Promise<void> {
+  #remove({ asset, path, name, generation, published, isRenamed }: Stray): Promise<void> {
     const key = ResourceKey.of(asset, path)
     return this.#queue(key, async () => {
       const present = this.#records.entry(key)?.committed
@@ -108,7 +108,7 @@ export class Sweeper {
       // crash nobody knows. Either way nothing but that generation is to be left there.
       const isFinal = published && (present?.name !== name || present.generation === generation)
       this.#records.check()
-      await this.#backend.remove(`${asset}/${name}`, generation, isFinal).catch((error: unknown) => {
+      await this.#backend.remove(`${asset}/${name}`, generation, isFinal, isRenamed).catch((error: unknown) => {
         throw mapIoError(error, `${asset}/${name}`, 'remove')
       })
       this.freed(generation)

@@ -82,13 +82,13 @@ export class DiskBackend implements Backend {
     }
   }
 
-  async remove(name: string, generation: string, published: boolean): Promise<void> {
+  async remove(name: string, generation: string, published: boolean, isRenamed = false): Promise<void> {
     const folder = dirname(this.#final(name))
     if (this.#folders.leadsElsewhere(folder)) return // what is there is not ours
     await this.#folders.emptying(folder, async () => {
       // First what others may have by now: no time to lose the root may pass since the owner was last looked at.
       if (published) await this.#unlink(this.#final(name))
-      if (generation !== '') await this.#unlink(this.#part(name, generation))
+      if (generation !== '' && !isRenamed) await this.#unlink(this.#part(name, generation))
     })
   }
 

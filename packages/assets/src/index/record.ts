@@ -17,6 +17,8 @@ export interface Stray {
   readonly generation: string
   /** It may stand under its final name. */
   readonly published: boolean
+  /** This process gave it that name: no unfinished file is left of it. Never on record, since a power cut may undo it. */
+  readonly isRenamed?: boolean | undefined
 }
 
 export type CommittedFields = Omit<CommittedSlot, 'checksums'>
