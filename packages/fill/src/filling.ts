@@ -19,6 +19,9 @@ import { PassingWindow, type WindowBudget } from './passing-window.js'
 import type { Source, SourceResponse } from './source.js'
 import type { StoreSide } from './types.js'
 
+/** The first bytes come this soon behind their headers, or are not waited for with anything else, in milliseconds. */
+const HEAD_START_MS = 20
+
 /** Work that nobody does. */
 export interface Work extends Chosen {
   readonly filling: Filling
@@ -59,8 +62,8 @@ export class Filling implements KnownSourceHost {
   #reader: ResourceReader | undefined
   #writer: ResourceWriter | undefined
   #committing: Promise<void> | undefined
-  /** The source has said what it is, and nobody has looked yet what that makes of what there is to do. */
-  #isJustDeclared = false
+  /** Until when what nobody waits for is not begun; 0: it may be. A time of `performance.now()`. */
+  #heldUntil = 0
   /** A reader went on or left, and nobody has looked yet what that makes of what passes. */
   #isMoved = false
 
@@ -200,12 +203,14 @@ export class Filling implements KnownSourceHost {
   best(now: number): Work | undefined {
     if (this.#writer === undefined || this.isOver || this.#committing) return undefined
     const chosen = this.#choice.best(now)
-    return chosen && { ...chosen, filling: this }
+    if (chosen === undefined || (chosen.rank > 0 && now < this.#heldUntil)) return undefined
+    return { ...chosen, filling: this }
   }
 
-  /** When work that failed may be tried again; `undefined` where none has to wait. */
+  /** When work that has to wait may be begun; `undefined` where none has to. */
   nextAt(now: number): number | undefined {
-    return this.#demands.isEmpty || this.isOver ? undefined : this.#failures.nextAt(now)
+    if (this.#demands.isEmpty || this.isOver) return undefined
+    return now < this.#heldUntil ? this.#heldUntil : this.#failures.nextAt(now)
   }
 
   // ── what a fetch brings ──────────────────────────────────────────────────────────────────────────────────────────
@@ -227,7 +232,8 @@ export class Filling implements KnownSourceHost {
   /** What else there is to ask for is asked for behind the first bytes: a request takes as long as they do. */
   declared(): void {
     this.#demands.tell()
-    this.#isJustDeclared = true
+    this.#heldUntil = performance.now() + HEAD_START_MS
+    this.#host.review()
   }
 
   dropped(): void {
@@ -241,8 +247,8 @@ export class Filling implements KnownSourceHost {
     if (writer === undefined) throw new ResourceRemovedError(`${this.name} is not filled any more`)
     const { landing } = this.#arrived
     landing.insert(start, end)
-    if (this.#isJustDeclared) this.#host.review()
-    this.#isJustDeclared = false
+    if (this.#heldUntil > 0) this.#host.review()
+    this.#heldUntil = 0
     try {
       await writer.writeAt(start, bytes)
       this.refusal = undefined
