@@ -26,7 +26,7 @@ export default async function compaction(place) {
       name,
       ratio: 'compaction / bare write of as many bytes, and fdatasync',
       ratios: spreadOf(turns.map(({ ms, bareMs }) => ms / bareMs)),
-      sides: { compaction: of('ms'), 'bare write and fdatasync': of('bareMs') },
+      sides: { compaction: of('ms'), 'bare write of as many bytes, and fdatasync': of('bareMs') },
       unit: 'ms',
       target: undefined,
     },

@@ -51,6 +51,7 @@ function beside({ small, large }, over, different, atMost) {
   return compare({
     name: `lease and release, ${LEASES} times over ${over}`,
     ratio: 'ours/theirs',
+    bothOurs: true,
     target: { atMost },
     repetitions: REPETITIONS,
     ours: { name: `of ${LARGE}`, run: () => leaseAll(large, ofLarge) },

@@ -82,13 +82,16 @@ async function measured(host, port, clients, store) {
     beside(`${READERS} ${cold}`, 'chunks({ shared: true })', taken.shared, byReused, taken.byReused, target),
     beside(`${READERS} ${cold}`, 'readAt into one piece of memory', taken.reused, byReused, taken.byReused, target),
     beside(`${FRESH_READERS} ${cold}`, 'chunks(), fresh memory each', taken.fresh, byFresh, taken.byFresh),
-    beside(
-      `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
-      `${READERS} clients, toNodeHandler`,
-      taken.http,
-      'one client',
-      taken.oneHttp,
-    ),
+    {
+      ...beside(
+        `${READERS} HTTP clients of one cold 16 MiB resource: the last has the whole`,
+        `${READERS} clients, toNodeHandler`,
+        taken.http,
+        'one client',
+        taken.oneHttp,
+      ),
+      bothOurs: true,
+    },
   ]
 }
 

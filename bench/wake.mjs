@@ -20,6 +20,7 @@ export default async function wake(place) {
         { ...side(store, 1), ratio: 'ours/theirs', target: { atMost: 1.5 } },
         { ...side(store, 100), ratio: 'ours/theirs', target: { atMost: 1.5 } },
       ],
+      bothOurs: true,
       repetitions: 21,
       warmups: 5,
     })

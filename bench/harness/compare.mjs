@@ -27,7 +27,8 @@ import { times } from './quick.mjs'
  * @property {Record<string, Spread>} sides Ours first, where it is one of them.
  * @property {string} unit Of `sides`.
  * @property {Target | undefined} target
- * @property {boolean} [headline] It belongs into the README, whatever came out.
+ * @property {boolean} [headline] It belongs into the README's first table, whatever came out.
+ * @property {boolean} [bothOurs] The other side is nobody else's.
  * @property {Growth} [growth] The same at several sizes.
  * @property {Record<string, Record<string, number>>} [syscalls] Of each side, by the call's name.
  */
@@ -56,6 +57,7 @@ import { times } from './quick.mjs'
  * @param {Target} [comparison.target]
  * @param {number} [comparison.repetitions]
  * @param {number} [comparison.warmups]
+ * @param {boolean} [comparison.bothOurs]
  * @returns {Promise<Result>}
  */
 export async function compare({ theirs, ratio, target, ...comparison }) {
@@ -72,9 +74,10 @@ export async function compare({ theirs, ratio, target, ...comparison }) {
  * @param {readonly Other[]} comparison.others
  * @param {number} [comparison.repetitions]
  * @param {number} [comparison.warmups]
+ * @param {boolean} [comparison.bothOurs]
  * @returns {Promise<Result[]>}
  */
-export async function compareAll({ name, ours, others, repetitions = 9, warmups = 2 }) {
+export async function compareAll({ name, ours, others, repetitions = 9, warmups = 2, bothOurs }) {
   const sides = [ours, ...others]
   const before = times(warmups)
   /** @type {number[][]} */
@@ -100,6 +103,7 @@ export async function compareAll({ name, ours, others, repetitions = 9, warmups 
       sides: { [ours.name]: spreadOf(ourTimes), [other]: spreadOf(theirTimes) },
       unit: 'ms',
       target,
+      ...(bothOurs && { bothOurs }),
     }
   })
 }

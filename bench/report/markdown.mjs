@@ -1,6 +1,7 @@
 import { isMet } from '../harness/compare.mjs'
 import { goal, number, shown } from './numbers.mjs'
 import { reasonFor } from './run.mjs'
+import { standing } from './standing.mjs'
 
 /** @import { Growth } from '../harness/compare.mjs' */
 /** @import { Machine } from '../harness/machine.mjs' */
@@ -36,7 +37,7 @@ export function score({ results }) {
 /** @param {Row} row */
 export function verdict(row) {
   const met = isMet(row)
-  return met === undefined ? '' : met ? 'met' : '**NOT MET**'
+  return met === undefined ? '' : met ? 'target met' : '**target missed**'
 }
 
 /**
@@ -51,10 +52,10 @@ export function page(run, known) {
     '<!-- Written by `npm run bench:report` from performance.json: not to be edited. -->',
     `${madeOn(run)} ${score(run)}`,
     `Versions of what was compared with, or helped: ${peers.join(', ')}.`,
-    `A figure is the median of its repetitions, with the least and the most behind it. Sides are measured in turns, and a ratio is
-formed inside each repetition, so that what slows the machine slows all of them. Each workload runs in a process of its own; how late
-its event loop was and its peak memory are of that process, all sides and the preparations together, and only for orientation. Results
-depend on the machine and vary from run to run: \`npm run bench\` measures on yours.`,
+    `A figure is the median of its repetitions, with the least and the most behind it. Each repetition measures all sides in turn, and
+the ratio is formed inside it, so that what slows the machine slows all of them. \`wanted\` is a target of our own, for that
+ratio. \`ahead\`, \`behind\` and \`even\` (within 5 %) say how our side, the first one, stands beside somebody else's. Each workload
+runs in a process of its own. Results depend on the machine and vary from run to run: \`npm run bench\` measures on yours.`,
     ...run.workloads.map((workload) =>
       section(
         workload,
@@ -78,12 +79,12 @@ function section({ name, state, reason, leftOut, loop, peakMiB }, rows, known) {
     .filter((row) => isMet(row) === false)
     .flatMap((row) => {
       const why = reasonFor(known, row)
-      return why === undefined ? [] : [`Not met: ${plainText(row.name)}, ${plainText(row.ratio)}: ${plainText(why)}`]
+      return why === undefined ? [] : [`Missed: ${plainText(row.name)}, ${plainText(row.ratio)}: ${plainText(why)}`]
     })
   const fared =
     loop && peakMiB !== undefined
       ? [
-          `Event loop late by ${number(loop.p99Ms)} ms at p99, ${number(loop.maxMs)} ms at most; peak memory ${number(peakMiB)} MiB.`,
+          `The whole process, all sides and preparations included: event loop late by ${number(loop.p99Ms)} ms at p99, ${number(loop.maxMs)} ms at most; peak memory ${number(peakMiB)} MiB.`,
         ]
       : []
   const omitted = leftOut.map((what) => `Left out: ${plainText(what)}.`)
@@ -95,15 +96,16 @@ function section({ name, state, reason, leftOut, loop, peakMiB }, rows, known) {
 /** @param {readonly Row[]} rows */
 function table(rows) {
   return [
-    '| measured | ratio, or figure | repetitions | wanted | | sides |',
-    '|---|---|---|---|---|---|',
+    '| measured | ratio, or figure | median (min–max) | repetitions | wanted | | sides |',
+    '|---|---|---|---|---|---|---|',
     ...rows.map((row) => {
       const cells = [
-        `${plainText(row.name)}: ${plainText(row.ratio)}`,
+        plainText(row.name),
+        plainText(row.ratio),
         shown(row.ratios),
         String(row.ratios.count),
         goal(row),
-        verdict(row),
+        [standing(row)?.word ?? '', verdict(row)].filter((word) => word !== '').join(', '),
         sides(row),
       ]
       return `| ${cells.join(' | ')} |`

@@ -17,8 +17,13 @@ export function shown({ median, min, max }) {
   return `${number(median)} (${number(min)}–${number(max)})`
 }
 
+/** @param {number} value */
+function rounded(value) {
+  return Number(value.toPrecision(3))
+}
+
 /** What is to be reached. @param {Pick<Result, 'target'>} result */
 export function goal({ target }) {
   if (!target) return ''
-  return 'atLeast' in target ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`
+  return 'atLeast' in target ? `≥ ${rounded(target.atLeast)}` : `≤ ${rounded(target.atMost)}`
 }

@@ -1,7 +1,6 @@
-import { isMet } from '../harness/compare.mjs'
-import { isOfSides } from './bars.mjs'
 import { madeOn, plainText, score, verdict } from './markdown.mjs'
 import { goal, shown } from './numbers.mjs'
+import { standing } from './standing.mjs'
 
 /** @import { Row, Run } from './run.mjs' */
 
@@ -24,53 +23,61 @@ export function withMeasured(readme, run) {
 
 /** @param {Run} run */
 function measuredPart(run) {
-  const rows = run.results.filter((row, index) => isTelling(row, index, run.results))
-  const lines = rows.map((row, index) => {
-    const name = rows[index - 1]?.name === row.name ? '' : plainText(row.name)
-    const told = verdict(row) || (isBehind(row) ? 'behind' : '')
-    return `| ${name} | ${plainText(shortRatio(row))} | ${shown(row.ratios)} | ${goal(row)} | ${told} |`
-  })
+  const first = run.results.filter(
+    (row, index) => row.headline || run.results.findIndex(({ workload }) => workload === row.workload) === index,
+  )
+  const rest = run.results.filter((row) => !first.includes(row) && (row.target || standing(row)?.word === 'behind'))
+  const behind = '<summary>Every other target, and every other row in which we are behind</summary>'
   return [
-    `${madeOn(run)} ${score(run)}`,
-    ['| | ratio | median (min–max) | wanted | |', '|---|---|---|---|---|', ...lines].join('\n'),
+    `${madeOn(run)} ${score(run)} ${standings(run)}`,
+    table(first, run),
+    ...(rest.length > 0 ? [`<details>${behind}`, table(rest, run), '</details>'] : []),
     ...charts(run).map((name) => `![${plainText(name)}: medians as bars](docs/images/bench/${name}.svg)`),
-    `[All ${run.results.length} rows](docs/performance.md), with what each side took.`,
+    `[All ${run.results.length} rows](docs/performance.md), with what each side took and why targets are missed.`,
   ].join('\n\n')
 }
 
+/** @param {Run} run */
+function standings({ results }) {
+  const words = results.flatMap((row) => standing(row)?.word ?? [])
+  /** @param {string} word */
+  const count = (word) => words.filter((each) => each === word).length
+  return `Of ${words.length} rows beside something else, we are ahead in ${count('ahead')}, even in ${count('even')}, and behind in ${count('behind')}.`
+}
+
 /**
- * Of each workload the row that it begins with, and whatever we lose.
- * @param {Row} row
- * @param {number} index
  * @param {readonly Row[]} rows
+ * @param {Run} run
  */
-function isTelling(row, index, rows) {
-  const isFirst = rows.findIndex(({ workload }) => workload === row.workload) === index
-  return isFirst || row.headline === true || isMet(row) === false || (row.target === undefined && isBehind(row))
+function table(rows, run) {
+  return [
+    '| what | beside | times as fast, or the figure | wanted | |',
+    '|---|---|---|---|---|',
+    ...rows.map((row, index) => {
+      const name = nameOf(row, run)
+      const before = rows[index - 1]
+      return `| ${before && nameOf(before, run) === name ? '' : plainText(name)} | ${cells(row).join(' | ')} |`
+    }),
+  ].join('\n')
 }
 
 /**
- * What is compared, the row's own name saying what ours is.
+ * With our side where others of this name have another.
  * @param {Row} row
+ * @param {Run} run
  */
-function shortRatio({ ratio, sides }) {
-  const [ours = ''] = Object.keys(sides)
-  if (ratio.startsWith(`${ours} / `)) return `ours${ratio.slice(ours.length)}`
-  return ratio.endsWith(` / ${ours}`) ? `${ratio.slice(0, -ours.length)}ours` : ratio
+function nameOf({ name, sides }, { results }) {
+  const [ours] = Object.keys(sides)
+  const isShared = results.some((row) => row.name === name && Object.keys(row.sides)[0] !== ours)
+  return isShared ? `${name}: ${ours}` : name
 }
 
-/**
- * Whether ours is the worse of two sides: fewer a second, or more of anything else.
- * @param {Row} row
- */
-function isBehind(row) {
-  const [ours, ...others] = Object.entries(row.sides)
-  if (!ours || !isOfSides(row)) return false
-  const other = others.find(([name]) => row.ratio === `${ours[0]} / ${name}` || row.ratio === `${name} / ${ours[0]}`)
-  if (!other) return false
-  const isOursOver = row.ratio.startsWith(`${ours[0]} / `)
-  const oursOverTheirs = isOursOver ? row.ratios.median : 1 / row.ratios.median
-  return /a second|\/s$/.test(row.unit) ? oursOverTheirs < 1 : oursOverTheirs > 1
+/** @param {Row} row */
+function cells(row) {
+  const beside = standing(row)
+  if (!beside) return [plainText(row.ratio), shown(row.ratios), goal(row), verdict(row)]
+  const told = [beside.word, verdict(row)].filter((word) => word !== '').join(', ')
+  return [plainText(beside.rival), shown(beside.times), goal(beside), told]
 }
 
 /** @param {Run} run */

@@ -24,6 +24,7 @@ const row = object({
   unit: text,
   target: optional(target),
   headline: optional(yesOrNo),
+  bothOurs: optional(yesOrNo),
   growth: optional(growth),
   syscalls: optional(record(record(finite))),
   met: optional(yesOrNo),

@@ -10,6 +10,7 @@ export interface Row {
   unit: string
   target?: { atLeast: number } | { atMost: number }
   growth?: { of: string; at: number[]; unit: string; sides: Record<string, Spread[]> }
+  bothOurs?: boolean
 }
 
 export interface Spread {

@@ -32,8 +32,11 @@ before(() => {
 })
 
 let requests = 0
+/** The origin answers with 503. */
+let failing = false
 const origin = createServer((request, response) => {
   requests += 1
+  if (failing) return void response.writeHead(503).end()
   const [, name] = /^\/hls\/([\w.]+)$/.exec(request.url ?? '') ?? []
   if (name !== undefined) return void response.end(readFileSync(new URL(name, HLS)))
   if (request.url === '/absent.mp4') return void response.writeHead(404).end('an error page')
@@ -100,6 +103,19 @@ test('the HLS proxy serves a stream in clear, and asks for the key only while th
   assert.equal(requests - before, 3, 'playlist, segment, key')
   assert.deepEqual(await run('hls-proxy', cwd, 'hls/index.m3u8'), first)
   assert.equal(requests - before, 4, 'the playlist')
+})
+
+test('a live playlist is fetched each time, and the last one is there when the origin fails', async (t) => {
+  const cwd = tempFolder(t)
+  const before = requests
+  const first = await run('live', cwd, 'hls/index.m3u8')
+  assert.match(first.stdout, /^\d+\n$/)
+  failing = true
+  t.after(() => {
+    failing = false
+  })
+  assert.deepEqual(await run('live', cwd, 'hls/index.m3u8'), first)
+  assert.equal(requests - before, 2)
 })
 
 test('the HLS proxy says what it cannot do', async (t) => {
