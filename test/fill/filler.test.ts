@@ -61,19 +61,6 @@ onBoth('[fill 2] what somebody waits for is the next request sent, equals go in 
   )
 })
 
-onBoth('[fill 2] a body that hangs behind its headers keeps nothing else from being asked for', async (open) => {
-  await using store = await open()
-  await using filler = new Filler(store, options)
-  const source = film(4)
-  const gate = deferred()
-  source.beforePiece = ({ start }) => (start === 0 ? gate.promise : undefined)
-  using reader = await filler.open(key, source, { lookahead: 2 })
-  const first = reader.waitRange(0, 1)
-  assert.equal((await source.request(2)).start, CHUNK)
-  gate.resolve()
-  await first
-})
-
 onBoth('[fill 3] a range wanted at low and then at critical is fetched once', async (open) => {
   await using store = await open()
   await using filler = new Filler(store, options)
