@@ -92,6 +92,7 @@ export class Filler extends EventEmitter<FillerEvents> implements AsyncDisposabl
       retries: checked.retries ?? 3,
       windowBudget: new WindowBudget(checked.windowBytes ?? 8 * MIB),
       review: () => this.#schedule.review(),
+      reviewWithin: (ms) => this.#schedule.reviewWithin(ms),
       over: (filling, error) => this.#over(filling, error),
     }
     const { signal } = checked

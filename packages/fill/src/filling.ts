@@ -19,7 +19,7 @@ import { PassingWindow, type WindowBudget } from './passing-window.js'
 import type { Source, SourceResponse } from './source.js'
 import type { StoreSide } from './types.js'
 
-/** The first bytes come this soon behind their headers, or are not waited for with anything else, in milliseconds. */
+/** The first bytes come this soon behind their headers, or nothing else waits for them, in milliseconds. */
 const HEAD_START_MS = 20
 
 /** Work that nobody does. */
@@ -35,6 +35,8 @@ export interface FillingHost {
   readonly windowBudget: WindowBudget
   /** What is to be done next may be something else now. */
   review(): void
+  /** So it is in `ms` milliseconds at the latest. */
+  reviewWithin(ms: number): void
   /** Nothing of it is to be done any more. `error`: why it was given up. */
   over(filling: Filling, error: Error | undefined): void
 }
@@ -62,8 +64,8 @@ export class Filling implements KnownSourceHost {
   #reader: ResourceReader | undefined
   #writer: ResourceWriter | undefined
   #committing: Promise<void> | undefined
-  /** Until when what nobody waits for is not begun; 0: it may be. A time of `performance.now()`. */
-  #heldUntil = 0
+  /** The source has said what it is, and nobody has looked yet what that makes of what there is to do. */
+  #isJustDeclared = false
   /** A reader went on or left, and nobody has looked yet what that makes of what passes. */
   #isMoved = false
 
@@ -203,14 +205,12 @@ export class Filling implements KnownSourceHost {
   best(now: number): Work | undefined {
     if (this.#writer === undefined || this.isOver || this.#committing) return undefined
     const chosen = this.#choice.best(now)
-    if (chosen === undefined || (chosen.rank > 0 && now < this.#heldUntil)) return undefined
-    return { ...chosen, filling: this }
+    return chosen && { ...chosen, filling: this }
   }
 
-  /** When work that has to wait may be begun; `undefined` where none has to. */
+  /** When work that failed may be tried again; `undefined` where none has to wait. */
   nextAt(now: number): number | undefined {
-    if (this.#demands.isEmpty || this.isOver) return undefined
-    return now < this.#heldUntil ? this.#heldUntil : this.#failures.nextAt(now)
+    return this.#demands.isEmpty || this.isOver ? undefined : this.#failures.nextAt(now)
   }
 
   // ── what a fetch brings ──────────────────────────────────────────────────────────────────────────────────────────
@@ -232,8 +232,8 @@ export class Filling implements KnownSourceHost {
   /** What else there is to ask for is asked for behind the first bytes: a request takes as long as they do. */
   declared(): void {
     this.#demands.tell()
-    this.#heldUntil = performance.now() + HEAD_START_MS
-    this.#host.review()
+    this.#isJustDeclared = true
+    this.#host.reviewWithin(HEAD_START_MS)
   }
 
   dropped(): void {
@@ -247,8 +247,8 @@ export class Filling implements KnownSourceHost {
     if (writer === undefined) throw new ResourceRemovedError(`${this.name} is not filled any more`)
     const { landing } = this.#arrived
     landing.insert(start, end)
-    if (this.#heldUntil > 0) this.#host.review()
-    this.#heldUntil = 0
+    if (this.#isJustDeclared) this.#host.review()
+    this.#isJustDeclared = false
     try {
       await writer.writeAt(start, bytes)
       this.refusal = undefined

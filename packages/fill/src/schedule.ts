@@ -25,6 +25,8 @@ export class Schedule implements FetchHost {
   #due: NodeJS.Immediate | undefined
   #isClosed = false
   #timer: NodeJS.Timeout | undefined
+  /** When it goes off, by `performance.now()`. */
+  #timerAt = Number.POSITIVE_INFINITY
 
   constructor(fillings: ReadonlySet<Filling>, options: ScheduleOptions) {
     this.#fillings = fillings
@@ -39,6 +41,11 @@ export class Schedule implements FetchHost {
       this.#due = undefined
       this.#review()
     })
+  }
+
+  reviewWithin(ms: number): void {
+    const at = performance.now() + ms
+    if (!this.#isClosed && at < this.#timerAt) this.#wakeAt(at, ms)
   }
 
   close(): void {
@@ -136,11 +143,16 @@ export class Schedule implements FetchHost {
   /** When the first of those that failed may be tried again. */
   #wakeLater(now: number): void {
     clearTimeout(this.#timer)
+    this.#timerAt = Number.POSITIVE_INFINITY
     const times = [...this.#fillings].map((filling) => filling.nextAt(now)).filter((at) => at !== undefined)
     if (times.length === 0) return
-    this.#timer = setTimeout(
-      () => this.review(),
-      Math.min(MAX_TIMER_MS, Math.max(1, Math.ceil(Math.min(...times) - now))),
-    )
+    const at = Math.min(...times)
+    this.#wakeAt(at, Math.min(MAX_TIMER_MS, Math.max(1, Math.ceil(at - now))))
+  }
+
+  #wakeAt(at: number, ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timerAt = at
+    this.#timer = setTimeout(() => this.review(), ms)
   }
 }
