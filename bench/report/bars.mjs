@@ -79,7 +79,7 @@ function targetOf({ target, ratio, sides }, ours) {
 }
 
 /** @param {Row} row */
-export function isOfSides({ ratio }) {
+function isOfSides({ ratio }) {
   return ratio.includes(' / ')
 }
 

@@ -15,7 +15,9 @@ function hanging(): ScriptedSource {
 
 async function soon<T>(work: Promise<T>): Promise<T> {
   const over = new AbortController()
-  const late = sleep(30_000, undefined, { signal: over.signal }).then(() => Promise.reject(new Error('it hangs as well')))
+  const late = sleep(30_000, undefined, { signal: over.signal }).then(() =>
+    Promise.reject(new Error('it hangs as well')),
+  )
   try {
     return await Promise.race([work, late])
   } finally {
