@@ -2,6 +2,7 @@ import { copyTurns } from './copy-turns.js'
 import type { Driver } from './driver.js'
 import { NoSpaceError, StorageIoError } from './errors.js'
 import { SpareChunks } from './spare-chunks.js'
+import type { Bytes } from './types.js'
 
 /** Options of {@link MemDriver}. */
 export interface MemDriverOptions {
@@ -10,13 +11,14 @@ export interface MemDriverOptions {
 }
 
 const chunkSize = 64 * 1024
-const spareChunks = new SpareChunks(chunkSize)
+/** Of all drivers in the process together: 4 MiB. */
+const spareChunks = new SpareChunks(chunkSize, 64)
 /** One step of a read copies no more than this: a few milliseconds. */
 const stepBytes = 4 * 1024 * 1024
 
 /** Bytes in memory: chunks of 64 KiB, those in use only, the last as large as it must be. */
 export class MemDriver implements Driver {
-  readonly #chunks = new Map<number, Uint8Array>()
+  readonly #chunks = new Map<number, Bytes>()
   readonly #maxBytes: number
   #length = 0
   #closed = false
@@ -108,7 +110,7 @@ export class MemDriver implements Driver {
   }
 
   /** The chunk at `index`, all of which is about to be written: it need not be cleared. */
-  #wholeChunk(index: number): Uint8Array {
+  #wholeChunk(index: number): Bytes {
     const there = this.#chunks.get(index)
     if (there?.length === chunkSize) return there
     const fresh = spareChunks.take()
@@ -117,7 +119,7 @@ export class MemDriver implements Driver {
   }
 
   /** The chunk at `index`, with room for `size` bytes. Grows by doubling: small resources stay small. */
-  #chunk(index: number, size: number): Uint8Array {
+  #chunk(index: number, size: number): Bytes {
     const there = this.#chunks.get(index)
     if (there !== undefined && there.length >= size) return there
     const grown = new Uint8Array(Math.min(chunkSize, Math.max(size, 2 * (there?.length ?? 0))))

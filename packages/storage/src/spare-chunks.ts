@@ -1,27 +1,28 @@
 import { allocate } from './allocate.js'
-
-/** What is kept for the next who asks. */
-const mostBytes = 4 * 1024 * 1024
+import type { Bytes } from './types.js'
 
 /**
- * Memory of one size, handed from one to the next: what is given to the collector comes back as fresh memory, which costs
- * more than the copies into it.
+ * Memory of one size, handed from one user to the next: what is left to the garbage collector comes back as fresh memory,
+ * and touching that costs more than the copies into it.
  */
 export class SpareChunks {
-  readonly #size: number
-  readonly #spare: Uint8Array[] = []
+  readonly #bytes: number
+  readonly #most: number
+  readonly #spare: Bytes[] = []
 
-  constructor(size: number) {
-    this.#size = size
+  /** Of `bytes` bytes each; at most `most` of them wait for the next user. */
+  constructor(bytes: number, most: number) {
+    this.#bytes = bytes
+    this.#most = most
   }
 
-  /** Not cleared: every byte has to be overwritten. */
-  take(): Uint8Array {
-    return this.#spare.pop() ?? allocate(this.#size)
+  /** Not cleared: it holds whatever its last user left in it. */
+  take(): Bytes {
+    return this.#spare.pop() ?? allocate(this.#bytes)
   }
 
-  /** Nobody may look at it any more. */
-  giveBack(chunk: Uint8Array): void {
-    if (this.#spare.length * this.#size < mostBytes) this.#spare.push(chunk)
+  /** Nobody may look at it any more. What is not given back is garbage, and no harm. */
+  giveBack(chunk: Bytes): void {
+    if (this.#spare.length < this.#most) this.#spare.push(chunk)
   }
 }

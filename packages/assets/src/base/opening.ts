@@ -1,4 +1,4 @@
-import { CisternError, type Driver, mapIoError, RangeSet } from '@cistern/storage'
+import { CisternError, type Driver, mapIoError, RangeSet, SpareChunks } from '@cistern/storage'
 import { BLOCK_BYTES, checksumPieces, type Fragment } from '../index/blocks.js'
 import type { ActiveSlot, CommittedSlot } from '../index/entry.js'
 import { Pace } from '../index/pace.js'
@@ -247,22 +247,29 @@ export class Opening {
 
 const unpublished = (slot: CommittedSlot): CommittedSlot => ({ ...slot, fingerprint: undefined })
 
+/** As large as the largest piece: a check of a small file would take most of its time to get one. */
+const spareBlocks = new SpareChunks(BLOCK_BYTES, 4)
+
 /** Every piece, with whether its bytes are what its checksum says; a piece that cannot be read is not. */
 export async function* checkPieces(
   driver: Driver,
   pieces: Iterable<Fragment>,
   signal?: AbortSignal,
 ): AsyncGenerator<Fragment & { readonly ok: boolean }> {
-  const buffer = new Uint8Array(BLOCK_BYTES)
-  const pace = new Pace()
-  for (const piece of pieces) {
-    signal?.throwIfAborted()
-    const ok = await readBack(driver, piece.start, piece.end, buffer).then(
-      (crc) => crc === piece.crc,
-      () => false,
-    )
-    yield { ...piece, ok }
-    if (pace.due) await pace.rest()
+  const block = spareBlocks.take()
+  try {
+    const pace = new Pace()
+    for (const piece of pieces) {
+      signal?.throwIfAborted()
+      const ok = await readBack(driver, piece.start, piece.end, block).then(
+        (crc) => crc === piece.crc,
+        () => false,
+      )
+      yield { ...piece, ok }
+      if (pace.due) await pace.rest()
+    }
+  } finally {
+    spareBlocks.giveBack(block)
   }
 }
 

@@ -1,12 +1,11 @@
-const BATCH_BYTES = 512 * 1024
+import { type Bytes, SpareChunks } from '@cistern/storage'
 
-/** Buffers that no batch uses: fresh memory costs more than the copies into it. */
-const spareBuffers: Buffer[] = []
-const MOST_SPARE = 4
+const BATCH_BYTES = 512 * 1024
+const spareBuffers = new SpareChunks(BATCH_BYTES, 4)
 
 /** What came out and is not written yet. Several pieces are written as one: a write for each would take longer than they did. */
 export class OutputBatch {
-  #buffer: Buffer | undefined
+  #buffer: Bytes | undefined
   #filled = 0
   /** The last piece, as the transform gave it. */
   #last: Uint8Array | undefined
@@ -23,7 +22,7 @@ export class OutputBatch {
   keep(): void {
     if (!this.#last) return
     if (this.#filled + this.#last.length > BATCH_BYTES) throw new RangeError('a full batch was not written out')
-    this.#buffer ??= spareBuffers.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES)
+    this.#buffer ??= spareBuffers.take()
     this.#buffer.set(this.#last, this.#filled)
     this.#filled += this.#last.length
     this.#last = undefined
@@ -42,7 +41,7 @@ export class OutputBatch {
 
   /** It is of no use any more, and nobody is writing what `next` gave. */
   release(): void {
-    if (this.#buffer && spareBuffers.length < MOST_SPARE) spareBuffers.push(this.#buffer)
+    if (this.#buffer) spareBuffers.giveBack(this.#buffer)
     this.#buffer = undefined
     this.#filled = 0
     this.#last = undefined
