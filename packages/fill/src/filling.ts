@@ -19,7 +19,7 @@ import { PassingWindow, type WindowBudget } from './passing-window.js'
 import type { Source, SourceResponse } from './source.js'
 import type { StoreSide } from './types.js'
 
-/** The first bytes come this soon behind their headers, or nothing else waits for them, in milliseconds. */
+/** How long what else there is to ask for waits for the first bytes behind their headers. */
 const HEAD_START_MS = 20
 
 /** Work that nobody does. */

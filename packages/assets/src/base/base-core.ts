@@ -298,7 +298,7 @@ export class BaseCore {
     return purpose !== 'fill' || this.records.entry(key)?.active?.generation === generation
   }
 
-  /** Begun since this process opened the store: what the index says of its files needs no power to stay on. */
+  /** Begun since this process opened the store: no crash lies between what is on record of its files and now. */
   isOfSession(generation: string): boolean {
     return generation.startsWith(`${this.records.session}-`)
   }
